@@ -1,0 +1,130 @@
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// What is wrong with an archive or with one of its checkpoints.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// The folder or pattern leads to no checkpoint.
+    #[error("`{pattern}`: found no safetensors checkpoint; `checkpoints` must be a folder or a glob such as `runs/step-*.safetensors`")]
+    Empty {
+        /// The folder or glob of the pipeline file.
+        pattern: String,
+    },
+    /// The pattern is not a glob.
+    #[error("`{pattern}`: not a valid glob: {reason}")]
+    Pattern {
+        /// The glob of the pipeline file.
+        pattern: String,
+        /// What the glob parser says.
+        reason: String,
+    },
+    /// The system refused to read.
+    #[error("`{path}`: cannot read: {source}")]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder holds several candidate files for one checkpoint.
+    #[error(
+        "`{folder}`: found {found} safetensors files and no index that joins them; needed one; name the right one in `checkpoints`, for instance `{folder}/model.safetensors`"
+    )]
+    Ambiguous {
+        /// The folder of the checkpoint.
+        folder: PathBuf,
+        /// How many files it holds.
+        found: usize,
+    },
+    /// Neither name nor metadata tells the training step.
+    #[error(
+        "`{path}`: found no training step in its name or its metadata; rename it like `step-000123.safetensors` or save it with the metadata key `step`"
+    )]
+    NoStep {
+        /// The checkpoint.
+        path: String,
+    },
+    /// Two checkpoints claim the same step.
+    #[error("`{first}` and `{second}`: found step {step} in both; each step may occur once; narrow `checkpoints` or rename one")]
+    DuplicateStep {
+        /// One of the two.
+        first: String,
+        /// The other one.
+        second: String,
+        /// The step of both.
+        step: u64,
+    },
+    /// The name and the metadata of a checkpoint tell different steps.
+    #[error(
+        "`{path}`: found step {name} in its name and step {metadata} in its metadata; needed the same in both; rename the file, or say which counts with `step-from = \"name\"` or `\"metadata\"`"
+    )]
+    StepConflict {
+        /// The checkpoint.
+        path: String,
+        /// The step that the name tells.
+        name: u64,
+        /// The step that the metadata tell.
+        metadata: u64,
+    },
+    /// The selection leaves no checkpoint.
+    #[error("`steps`: {selection} selects none of the {available} checkpoints, whose steps run from {first} to {last}; widen it or use `steps = \"all\"`")]
+    NothingSelected {
+        /// The selection, in words.
+        selection: String,
+        /// How many checkpoints there are.
+        available: usize,
+        /// The first step there is.
+        first: u64,
+        /// The last step there is.
+        last: u64,
+    },
+    /// The file is not a whole and valid safetensors file.
+    #[error("`{path}`: not a valid safetensors file: {reason}; copy or save the checkpoint again")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The index file cannot be used.
+    #[error("`{path}`: not a usable index: {reason}")]
+    Index {
+        /// The index file.
+        path: PathBuf,
+        /// What was found and what was needed.
+        reason: String,
+    },
+    /// A tensor holds NaN or an infinity, or overflows the type that the graph needs.
+    #[error("`{path}`: tensor `{tensor}` holds {found} at element {element}; needed finite {needed} values; this checkpoint cannot be replayed")]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The value found.
+        found: String,
+        /// Where in the flattened tensor.
+        element: usize,
+        /// The type that the graph needs.
+        needed: &'static str,
+    },
+    /// A tensor's type cannot become the graph's.
+    #[error("`{path}`: tensor `{tensor}` has type {found}; needed F64, F32, F16 or BF16; convert it when saving the checkpoint")]
+    Type {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The type found.
+        found: String,
+    },
+}
+
+impl ArchiveError {
+    pub(crate) fn read(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::Read { path: path.into(), source }
+    }
+}

@@ -1,0 +1,87 @@
+//! The training step that a checkpoint's name tells.
+
+/// Words that announce a training step, the most telling first.
+const KEYWORDS: [&str; 9] = ["global_step", "step", "iteration", "iter", "checkpoint", "ckpt", "batch", "epoch", "ep"];
+
+/// File stems that say nothing about the step: the folder's name counts instead.
+const GENERIC: [&str; 7] =
+    ["model", "pytorch_model", "weights", "adapter_model", "diffusion_pytorch_model", "flax_model", "tf_model"];
+
+/// The step that the name of a checkpoint tells, or none.
+///
+/// The last part that says anything counts: `checkpoint-500/model.safetensors` is step 500.
+/// Within a part a number after one of the keywords wins (`epoch=3-step=120` is 120), then a
+/// number that stands at the end (`model_000500`).
+/// A number with letters or a decimal point right behind it (`step-10k`, `0.1`) is not taken.
+pub(super) fn from_name(relative: &str) -> Option<u64> {
+    let trimmed = relative
+        .trim_end_matches(".index.json")
+        .trim_end_matches(".safetensors");
+    trimmed.rsplit('/').filter(|part| !is_generic(part)).find_map(from_part)
+}
+
+fn is_generic(part: &str) -> bool {
+    GENERIC.contains(&part) || part.contains("-of-")
+}
+
+fn from_part(part: &str) -> Option<u64> {
+    let lower = part.to_ascii_lowercase();
+    KEYWORDS.iter().find_map(|keyword| after_keyword(&lower, keyword)).or_else(|| at_end(&lower))
+}
+
+/// The number behind the last occurrence of a keyword that is a word of its own.
+fn after_keyword(part: &str, keyword: &str) -> Option<u64> {
+    part.rmatch_indices(keyword).find_map(|(place, _)| {
+        let starts_word = !part[..place].ends_with(|letter: char| letter.is_ascii_alphabetic());
+        let rest = &part[place + keyword.len()..];
+        let rest = rest.strip_prefix(['-', '_', '=', '.', ' ']).unwrap_or(rest);
+        if starts_word { leading_number(rest) } else { None }
+    })
+}
+
+fn leading_number(text: &str) -> Option<u64> {
+    let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    let runs_on = rest.starts_with(|letter: char| letter.is_alphanumeric())
+        || rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()));
+    if runs_on { None } else { digits.parse().ok() }
+}
+
+fn at_end(part: &str) -> Option<u64> {
+    let start = part.rfind(|letter: char| !letter.is_ascii_digit()).map_or(0, |place| place + 1);
+    let before = &part[..start];
+    let decimal = before.ends_with('.') && before[..start - 1].ends_with(|letter: char| letter.is_ascii_digit());
+    if decimal { None } else { part[start..].parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_name;
+
+    #[test]
+    fn names_that_people_use_tell_their_step() {
+        for (name, step) in [
+            ("step-000123.safetensors", 123),
+            ("checkpoint-500/model.safetensors", 500),
+            ("epoch=3-step=120.safetensors", 120),
+            ("global_step1000/model.safetensors.index.json", 1000),
+            ("iter_0000100/model-00001-of-00002.safetensors", 100),
+            ("ckpt_12.safetensors", 12),
+            ("model_000500.safetensors", 500),
+            ("000500.safetensors", 500),
+            ("run7/step1000/weights.safetensors", 1000),
+            ("epoch-03.safetensors", 3),
+            ("step_40.v2.safetensors", 40),
+            ("resnet50-step20.safetensors", 20),
+        ] {
+            assert_eq!(from_name(name), Some(step), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_steps_are_not_taken() {
+        for name in ["step-10k.safetensors", "model.safetensors", "lr-0.1.safetensors", "final.safetensors", "footstep9x.safetensors"] {
+            assert_eq!(from_name(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The tensors of one checkpoint, memory-mapped: the only file that names `safetensors`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+
+use super::shards::{is_index, read_index};
+use super::{ArchiveError, Float, Floats};
+
+/// The tensors of one checkpoint.
+///
+/// The files are mapped, not read: a tensor costs memory only while it is looked at.
+#[derive(Debug)]
+pub struct Weights {
+    files: Vec<MappedFile>,
+    places: BTreeMap<String, Place>,
+    step: Option<u64>,
+}
+
+#[derive(Debug)]
+struct MappedFile {
+    path: PathBuf,
+    map: Mmap,
+    data_start: usize,
+}
+
+#[derive(Debug)]
+struct Place {
+    file: usize,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    offsets: (usize, usize),
+}
+
+/// One tensor of a checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor<'a> {
+    /// The file that holds it.
+    pub path: &'a Path,
+    /// Its name.
+    pub name: &'a str,
+    /// Its dimensions.
+    pub shape: &'a [usize],
+    dtype: Dtype,
+    bytes: &'a [u8],
+}
+
+impl Weights {
+    /// Maps a safetensors file, or all shards that an index joins, and checks their headers.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError`] when a file is missing, truncated, or its header claims what the file does
+    /// not hold.
+    pub fn open(path: &Path) -> Result<Self, ArchiveError> {
+        let parts: Vec<(PathBuf, Option<BTreeSet<String>>)> = if is_index(path) {
+            read_index(path)?.into_iter().map(|(file, names)| (file, Some(names.into_iter().collect()))).collect()
+        } else {
+            vec![(path.to_owned(), None)]
+        };
+        let mut weights = Self { files: Vec::new(), places: BTreeMap::new(), step: None };
+        for (file, wanted) in parts {
+            weights.add(&file, wanted).map_err(|error| match error {
+                // A shard is at fault because the index promised something of it: name both.
+                ArchiveError::Invalid { path: shard, reason } if is_index(path) => {
+                    ArchiveError::Index { path: path.to_owned(), reason: format!("its shard `{}`: {reason}", shard.display()) }
+                }
+                other => other,
+            })?;
+        }
+        Ok(weights)
+    }
+
+    /// The training step that the metadata tell under `step` or `global_step`.
+    #[must_use]
+    pub fn step(&self) -> Option<u64> {
+        self.step
+    }
+
+    /// The tensors in the order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = Tensor<'_>> {
+        self.places.iter().map(|(name, place)| self.at(name, place))
+    }
+
+    /// The number of tensors.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is no tensor.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// A tensor by name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Tensor<'_>> {
+        self.places.get_key_value(name).map(|(name, place)| self.at(name, place))
+    }
+
+    /// A hash of everything that these weights are: names, types, shapes and bytes.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for tensor in self.tensors() {
+            hasher.update(format!("{}\0{:?}\0{:?}\0", tensor.name, tensor.dtype, tensor.shape).as_bytes());
+            hasher.update(tensor.bytes);
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    fn at<'a>(&'a self, name: &'a str, place: &'a Place) -> Tensor<'a> {
+        let file = &self.files[place.file];
+        let (start, end) = place.offsets;
+        Tensor {
+            path: &file.path,
+            name,
+            shape: &place.shape,
+            dtype: place.dtype,
+            bytes: &file.map[file.data_start + start..file.data_start + end],
+        }
+    }
+
+    fn add(&mut self, path: &Path, wanted: Option<BTreeSet<String>>) -> Result<(), ArchiveError> {
+        let invalid = |reason: String| ArchiveError::Invalid { path: path.to_owned(), reason };
+        let map = map(path)?;
+        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| invalid(error.to_string()))?;
+        let data_start = header + 8;
+        if map.len() - data_start != metadata.data_len() {
+            return Err(invalid(format!(
+                "found {} bytes of tensors, needed the {} that its header claims",
+                map.len() - data_start,
+                metadata.data_len()
+            )));
+        }
+        if let Some(pairs) = metadata.metadata() {
+            self.step = self.step.or_else(|| step_of(pairs));
+        }
+        let mut found = 0;
+        for (name, info) in metadata.tensors() {
+            if wanted.as_ref().is_none_or(|wanted| wanted.contains(&name)) {
+                found += 1;
+                let place =
+                    Place { file: self.files.len(), dtype: info.dtype, shape: info.shape.clone(), offsets: info.data_offsets };
+                self.places.insert(name, place);
+            }
+        }
+        if let Some(missing) = wanted.filter(|wanted| wanted.len() != found) {
+            let name = missing.iter().find(|name| !self.places.contains_key(*name)).map_or("", String::as_str);
+            return Err(invalid(format!("does not hold tensor `{name}`, which the index says it does")));
+        }
+        self.files.push(MappedFile { path: path.to_owned(), map, data_start });
+        Ok(())
+    }
+}
+
+impl<'a> Tensor<'a> {
+    /// The floating-point type, or none for integers, booleans and the like.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError::Type`] for floating-point types of fewer than sixteen bits.
+    pub fn float(&self) -> Result<Option<Float>, ArchiveError> {
+        Ok(Some(match self.dtype {
+            Dtype::F64 => Float::F64,
+            Dtype::F32 => Float::F32,
+            Dtype::F16 => Float::F16,
+            Dtype::BF16 => Float::Bf16,
+            Dtype::BOOL
+            | Dtype::U8
+            | Dtype::I8
+            | Dtype::U16
+            | Dtype::I16
+            | Dtype::U32
+            | Dtype::I32
+            | Dtype::U64
+            | Dtype::I64 => return Ok(None),
+            other => {
+                return Err(ArchiveError::Type {
+                    path: self.path.to_owned(),
+                    tensor: self.name.to_owned(),
+                    found: format!("{other:?}"),
+                });
+            }
+        }))
+    }
+
+    /// The name of the type as safetensors spell it.
+    #[must_use]
+    pub fn type_name(&self) -> String {
+        format!("{:?}", self.dtype)
+    }
+
+    /// The values in the type that the graph needs, checked to be finite.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError::Type`] for tensors that are not floating-point, [`ArchiveError::NotFinite`]
+    /// for NaN, infinities, and values too large for the type.
+    pub fn values(&self, needed: Float) -> Result<Floats<'a>, ArchiveError> {
+        let Some(float) = self.float()? else {
+            return Err(ArchiveError::Type {
+                path: self.path.to_owned(),
+                tensor: self.name.to_owned(),
+                found: self.type_name(),
+            });
+        };
+        let values = Floats::from_bytes(float, self.bytes).cast(needed);
+        match values.first_not_finite() {
+            None => Ok(values),
+            Some((element, value)) => Err(ArchiveError::NotFinite {
+                path: self.path.to_owned(),
+                tensor: self.name.to_owned(),
+                found: value.to_string(),
+                element,
+                needed: needed.name(),
+            }),
+        }
+    }
+}
+
+fn map(path: &Path) -> Result<Mmap, ArchiveError> {
+    let file = File::open(path).map_err(|source| ArchiveError::read(path, source))?;
+    #[expect(unsafe_code, reason = "mapping is unsafe because another program may shrink the file meanwhile")]
+    // SAFETY: archives are finished files; the documentation says not to run over one that is being written.
+    let map = unsafe { Mmap::map(&file) };
+    map.map_err(|source| ArchiveError::read(path, source))
+}
+
+fn step_of(metadata: &HashMap<String, String>) -> Option<u64> {
+    ["step", "global_step"].iter().find_map(|key| metadata.get(*key)?.trim().parse().ok())
+}

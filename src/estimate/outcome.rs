@@ -1,0 +1,88 @@
+//! What every estimator returns: a value that carries what is needed to trust or to doubt it.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The unit of an estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Natural units of information.
+    Nats,
+    /// Squared units of the target, per element.
+    SquaredUnits,
+}
+
+/// A reason to doubt a value, or to read it with care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Flag {
+    /// Every unit of the layer (or of the other variable) is constant: the value is exact, and empty.
+    Constant,
+    /// Some units are constant and were left out.
+    ConstantUnits,
+    /// More than one sample in a hundred coincides with another one: neighbor distances of zero.
+    Ties,
+    /// The value lies within one nat of ln n, the most that neighbors can show.
+    NearCeiling,
+    /// The value exceeds the entropy of the label.
+    AboveLabelEntropy,
+    /// A class has too few samples to be estimated.
+    FewSamplesPerClass,
+    /// So many dimensions that the estimator is known to be biased low.
+    HighDimension,
+    /// One side's coordinates are over ten times larger than the other's: the larger one hides the smaller.
+    UnequalScales,
+    /// The value is negative: nothing found, within the noise of the method.
+    Negative,
+    /// The map from input to layer is deterministic and the input continuous: the true value is infinite.
+    Deterministic,
+    /// The solver stopped before it reached its tolerance.
+    NotConverged,
+    /// The chosen penalty is the smallest or the largest that was offered.
+    PenaltyAtEdge,
+    /// More units than training samples.
+    MoreUnitsThanSamples,
+    /// The layer's covariance has lower rank than it has units.
+    RankDeficient,
+    /// A class of the held-out samples never occurs among the training samples.
+    UnseenClass,
+}
+
+/// A value with its uncertainty and its caveats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    /// The estimate itself, in `unit`.
+    pub value: f64,
+    /// The unit of `value` and of `std_error`.
+    pub unit: Unit,
+    /// One standard error of `value`, of its variance only: it says nothing of bias.
+    pub std_error: Option<f64>,
+    /// The samples that `value` is a mean over: held-out ones where there is a split.
+    pub n_samples: usize,
+    /// Reasons for doubt, sorted, without repetition.
+    pub flags: Vec<Flag>,
+    /// What was found on the way (chosen penalty, explained variance, ...), by name.
+    pub details: Map<String, Value>,
+}
+
+impl Estimate {
+    /// An estimate without flags or details.
+    #[must_use]
+    pub fn new(value: f64, unit: Unit, std_error: Option<f64>, n_samples: usize) -> Self {
+        Self { value, unit, std_error, n_samples, flags: Vec::new(), details: Map::new() }
+    }
+
+    /// Adds a flag, keeping them sorted and single.
+    pub fn flag(&mut self, flag: Flag) {
+        if let Err(place) = self.flags.binary_search(&flag) {
+            self.flags.insert(place, flag);
+        }
+    }
+
+    /// Adds a named detail.
+    pub fn detail(&mut self, name: &str, value: impl Into<Value>) {
+        self.details.insert(name.to_owned(), value.into());
+    }
+}

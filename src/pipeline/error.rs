@@ -1,0 +1,118 @@
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::archive::ArchiveError;
+use crate::estimate::{EstimateError, SampleError};
+use crate::graph::GraphError;
+use crate::replay::ReplayError;
+use crate::samples::SamplesError;
+use crate::table::TableError;
+
+/// Why a run could not start, or could not go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The pipeline file cannot be read.
+    #[error("cannot read pipeline `{path}`: {source}")]
+    Read {
+        /// The pipeline file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The pipeline file is no valid TOML, or has a key or value that does not exist.
+    #[error("cannot load pipeline `{path}`: {source}")]
+    Parse {
+        /// The pipeline file.
+        path: PathBuf,
+        /// Line, column, and what was expected.
+        source: Box<toml::de::Error>,
+    },
+    /// A measure asks for what the run does not have.
+    #[error("measure {number} (`{measure}`): {reason}")]
+    Measure {
+        /// Its place in `measures`, from 1.
+        number: usize,
+        /// Its name.
+        measure: &'static str,
+        /// What was found, what was needed, and the remedy.
+        reason: String,
+    },
+    /// The proof of the binding failed.
+    #[error(
+        "`{graph}`: tensor `{tensor}` differs by {difference:.3e} (relative to its largest value) between the graph's own weights and those bound from `{reference}`; \
+         needed at most {needed:.0e}; the binding is wrong, nothing was measured"
+    )]
+    Unproven {
+        /// The model file.
+        graph: String,
+        /// The tensor that differs most.
+        tensor: String,
+        /// The difference relative to the largest absolute value.
+        difference: f64,
+        /// The most that is allowed.
+        needed: f64,
+        /// The reference checkpoint.
+        reference: String,
+    },
+    /// No checkpoint of the series has the weights of the graph.
+    #[error("no checkpoint of the archive has the weights that the graph holds; the nearest is {nearest}")]
+    NoReference {
+        /// Why the last checkpoint was refused.
+        nearest: GraphError,
+    },
+    /// The pipeline file names a reference that is not there.
+    #[error("`[graph] reference`: found no checkpoint of step {step}; needed one of the archive's steps; `infoplane inspect` lists them")]
+    UnknownReference {
+        /// The step asked for.
+        step: u64,
+    },
+    /// A shard that does not exist.
+    #[error("`--shard {index}/{count}`: needed a number from 0 to {}", count - 1)]
+    Shard {
+        /// The shard asked for.
+        index: usize,
+        /// The number of shards.
+        count: usize,
+    },
+    /// The user asked to stop; finished checkpoints are kept.
+    #[error("stopped by a signal; {done} of {planned} checkpoints are done; run the same command again to go on")]
+    Stopped {
+        /// Checkpoints that are done.
+        done: usize,
+        /// Checkpoints of this shard.
+        planned: usize,
+        /// The signal.
+        signal: i32,
+    },
+    /// A stage failed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A stage failed.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A stage failed.
+    #[error(transparent)]
+    Samples(#[from] SamplesError),
+    /// A stage failed.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// A stage failed.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The inputs cannot be measured against.
+    #[error("inputs: {0}")]
+    Inputs(#[from] SampleError),
+    /// The inputs cannot be compressed.
+    #[error("inputs: {0}")]
+    Compress(#[from] EstimateError),
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
+}

@@ -1,0 +1,278 @@
+//! The pipeline file: every key, its meaning and its default.
+//!
+//! Tables come in the order of the stages. Paths are relative to the file. Unknown keys are
+//! refused. There is nothing else that a result depends on.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::PipelineError;
+use crate::archive::{StepFrom, Steps};
+use crate::estimate::compress::{Compression, Margins};
+use crate::estimate::information::Estimator;
+use crate::estimate::reconstruction::Decoder;
+use crate::estimate::usable::Probe;
+use crate::graph::{Bind, Pooling};
+use crate::samples::Source;
+
+/// A whole pipeline file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Pipeline {
+    /// The seed that every random choice derives from.
+    pub seed: u64,
+    /// The checkpoints.
+    pub archive: ArchiveTable,
+    /// The graph and what is read out of it.
+    pub graph: GraphTable,
+    /// The evaluation inputs and labels.
+    pub samples: SamplesTable,
+    /// How inputs go through the graph.
+    #[serde(default)]
+    pub replay: ReplayTable,
+    /// What is measured.
+    pub estimate: EstimateTable,
+    /// Where results go.
+    pub table: TableTable,
+}
+
+/// `[archive]`: the checkpoints.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ArchiveTable {
+    /// A folder, a glob, or a single file.
+    pub checkpoints: String,
+    /// Which steps: `"all"`, `{ every = 100 }`, `{ range = [0, 5000] }`, `{ log-spaced = 24 }`.
+    #[serde(default)]
+    pub steps: Steps,
+    /// Where the step is read: `"name"` or `"metadata"`. Without it, the name, then the metadata, and a contradiction is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_from: Option<StepFrom>,
+}
+
+/// `[graph]`: the graph and what is read out of it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GraphTable {
+    /// The ONNX model.
+    pub model: String,
+    /// The checkpoint that the model was exported from; without it, found by trying, the last one first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// The tensors to read out: names or globs.
+    pub taps: Vec<String>,
+    /// Exceptions of the binding.
+    #[serde(default)]
+    pub bind: Bind,
+}
+
+/// The checkpoint that the graph was exported from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Reference {
+    /// The first checkpoint of the archive.
+    First,
+    /// The last checkpoint of the archive.
+    Last,
+    /// None: names and shapes must do, and no proof is possible.
+    None,
+    /// The checkpoint of this step.
+    Step(u64),
+    /// A safetensors file that need not be part of the archive.
+    File(String),
+}
+
+/// `[samples]`: the evaluation inputs and labels.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SamplesTable {
+    /// `"inputs.npy"`, `"data.npz"` (members are inputs), or `{ name = "file.npy" }`.
+    pub inputs: Source,
+    /// `{ digit = "labels.npy" }`, or an `.npz` whose members are label columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Source>,
+    /// An id for each sample; without it the row number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Source>,
+}
+
+/// `[replay]`: how inputs go through the graph.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ReplayTable {
+    /// Samples a batch; it may change the last bit of an activation, and so belongs to the result.
+    #[serde(default = "ReplayTable::default_batch")]
+    pub batch: NonZeroUsize,
+    /// How taps become one row a sample, by name or glob: `flatten` (the default), `mean`, `last`, `spatial-mean`.
+    #[serde(default)]
+    pub pool: BTreeMap<String, Pooling>,
+    /// What the network's own loss is computed from; without it the only output and the only label column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+}
+
+impl ReplayTable {
+    fn default_batch() -> NonZeroUsize {
+        NonZeroUsize::new(256).expect("256 is not zero")
+    }
+}
+
+impl Default for ReplayTable {
+    fn default() -> Self {
+        Self { batch: Self::default_batch(), pool: BTreeMap::new(), loss: None }
+    }
+}
+
+/// What the network's own loss is computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Loss {
+    /// No loss is computed.
+    None,
+    /// An output of the graph, taken as logits, against a label column.
+    #[serde(rename_all = "kebab-case")]
+    Of {
+        /// The output; without it the only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<String>,
+        /// The label column; without it the only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
+    },
+}
+
+/// `[estimate]`: what is measured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EstimateTable {
+    /// The measures, each at every tap of every checkpoint; none gives only the network's loss and accuracy.
+    pub measures: Vec<Measure>,
+    /// The fraction of samples, chosen by id, that probes and decoders are tested on.
+    #[serde(default)]
+    pub held_out: Fraction,
+}
+
+/// A number strictly between 0 and 1.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "f64")]
+pub struct Fraction(f64);
+
+impl Fraction {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Default for Fraction {
+    fn default() -> Self {
+        Self(0.3)
+    }
+}
+
+impl TryFrom<f64> for Fraction {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if value > 0.0 && value < 1.0 { Ok(Self(value)) } else { Err(format!("found {value}, needed a fraction between 0 and 1")) }
+    }
+}
+
+/// A number about one layer of one checkpoint.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Measure {
+    /// Mutual information between the layer and the input or a label.
+    Information(Information),
+    /// What a probe can read of a label.
+    Usable(Usable),
+    /// How well the input can be rebuilt.
+    Reconstruction(Reconstruction),
+}
+
+/// Mutual information between the layer and another variable.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Information {
+    /// `"input"`, or the name of a label column.
+    pub of: String,
+    /// How both sides are compressed; labels never are.
+    #[serde(default)]
+    pub compress: Compression,
+    /// What is done to each coordinate after compression: `"raw"` or `"standardized"`.
+    #[serde(default)]
+    pub margins: Margins,
+    /// The estimator.
+    pub estimator: Estimator,
+}
+
+/// Usable information about a label.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Usable {
+    /// The label column.
+    pub label: String,
+    /// The family of decoders.
+    pub probe: Probe,
+}
+
+/// Reconstruction loss of the input.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Reconstruction {
+    /// The family of decoders.
+    pub decoder: Decoder,
+}
+
+/// `[table]`: where results go.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TableTable {
+    /// The result folder.
+    pub folder: String,
+}
+
+impl Pipeline {
+    /// Reads a pipeline file.
+    ///
+    /// # Errors
+    ///
+    /// [`PipelineError::Read`], or [`PipelineError::Parse`] with line and column.
+    pub fn open(path: &Path) -> Result<Self, PipelineError> {
+        let text = fs::read_to_string(path).map_err(|source| PipelineError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| PipelineError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// The file with every default filled in.
+    #[must_use]
+    pub fn resolved(&self) -> String {
+        toml::to_string(self).expect("every value of a pipeline file can be written as TOML")
+    }
+}
+
+impl Measure {
+    /// The name of the measure in tables.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Information(_) => "information",
+            Self::Usable(_) => "usable",
+            Self::Reconstruction(_) => "reconstruction",
+        }
+    }
+
+    /// The variable that the layer is measured against.
+    #[must_use]
+    pub fn variable(&self) -> &str {
+        match self {
+            Self::Information(information) => &information.of,
+            Self::Usable(usable) => &usable.label,
+            Self::Reconstruction(_) => "input",
+        }
+    }
+}

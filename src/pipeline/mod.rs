@@ -1,0 +1,26 @@
+//! Pipeline: one file describes one run; a plan makes it definite; a run carries it out.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `file` | the pipeline file: every key, its meaning and its default |
+//! | `plan` | the checked plan: checkpoints, binding, taps, samples, memory |
+//! | `reference` | the checkpoint that the graph was exported from, and the proof of the binding |
+//! | `variables` | what layers are measured against: made once, shared by every checkpoint |
+//! | `unit` | one checkpoint: replayed, measured, turned into rows |
+//! | `run` | all checkpoints of a shard, in parallel, resumable |
+
+mod error;
+mod file;
+mod plan;
+mod reference;
+mod run;
+mod unit;
+mod variables;
+
+pub use error::PipelineError;
+pub use file::{
+    ArchiveTable, EstimateTable, Fraction, GraphTable, Information, Loss, Measure, Pipeline, Reconstruction, Reference,
+    ReplayTable, SamplesTable, TableTable, Usable,
+};
+pub use plan::{Plan, Proof};
+pub use run::{Event, Finished, Shard, run};

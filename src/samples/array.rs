@@ -1,0 +1,299 @@
+//! Arrays of NumPy files: the only file that names `npyz` and `zip`.
+
+use std::fs;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use half::f16;
+use ndarray::{Array2, ArrayD, Axis, IxDyn, ShapeBuilder, Slice};
+use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
+use zip::ZipArchive;
+
+use super::SamplesError;
+
+/// The largest member of an `.npz` that is unpacked: a damaged size must not exhaust memory.
+const LARGEST_MEMBER: u64 = 1 << 36;
+
+/// An array of a `.npy` file or of a member of an `.npz` file, in row-major order.
+#[derive(Clone, Debug)]
+pub struct Array {
+    /// The file, with the member behind `#` where it is an archive.
+    pub name: String,
+    /// The values with their shape.
+    pub values: Values,
+}
+
+/// Values of one type with their shape, row-major.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant is the type that it names")]
+pub enum Values {
+    F64(ArrayD<f64>),
+    F32(ArrayD<f32>),
+    F16(ArrayD<f16>),
+    I64(ArrayD<i64>),
+    I32(ArrayD<i32>),
+    I16(ArrayD<i16>),
+    I8(ArrayD<i8>),
+    U64(ArrayD<u64>),
+    U32(ArrayD<u32>),
+    U16(ArrayD<u16>),
+    U8(ArrayD<u8>),
+    Bool(ArrayD<bool>),
+}
+
+/// Evaluates an expression for whatever type the values have.
+macro_rules! for_any {
+    ($values:expr, $array:ident => $result:expr) => {
+        match $values {
+            Values::F64($array) => $result,
+            Values::F32($array) => $result,
+            Values::F16($array) => $result,
+            Values::I64($array) => $result,
+            Values::I32($array) => $result,
+            Values::I16($array) => $result,
+            Values::I8($array) => $result,
+            Values::U64($array) => $result,
+            Values::U32($array) => $result,
+            Values::U16($array) => $result,
+            Values::U8($array) => $result,
+            Values::Bool($array) => $result,
+        }
+    };
+}
+
+impl Values {
+    /// The dimensions.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        for_any!(self, array => array.shape())
+    }
+
+    /// The name of the type, as NumPy spells it.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::F64(_) => "float64",
+            Self::F32(_) => "float32",
+            Self::F16(_) => "float16",
+            Self::I64(_) => "int64",
+            Self::I32(_) => "int32",
+            Self::I16(_) => "int16",
+            Self::I8(_) => "int8",
+            Self::U64(_) => "uint64",
+            Self::U32(_) => "uint32",
+            Self::U16(_) => "uint16",
+            Self::U8(_) => "uint8",
+            Self::Bool(_) => "bool",
+        }
+    }
+
+    /// The bytes of the values, row-major, as this machine holds them.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        fn of<T: bytemuck::NoUninit>(array: &ArrayD<T>) -> &[u8] {
+            bytemuck::cast_slice(array.as_slice().expect("arrays are made row-major"))
+        }
+        for_any!(self, array => of(array))
+    }
+
+    /// The first rows alone.
+    #[must_use]
+    pub fn first(&self, rows: usize) -> Self {
+        fn of<T: Clone>(array: &ArrayD<T>, rows: usize) -> ArrayD<T> {
+            array.slice_axis(Axis(0), Slice::from(..rows)).to_owned()
+        }
+        match self {
+            Self::F64(array) => Self::F64(of(array, rows)),
+            Self::F32(array) => Self::F32(of(array, rows)),
+            Self::F16(array) => Self::F16(of(array, rows)),
+            Self::I64(array) => Self::I64(of(array, rows)),
+            Self::I32(array) => Self::I32(of(array, rows)),
+            Self::I16(array) => Self::I16(of(array, rows)),
+            Self::I8(array) => Self::I8(of(array, rows)),
+            Self::U64(array) => Self::U64(of(array, rows)),
+            Self::U32(array) => Self::U32(of(array, rows)),
+            Self::U16(array) => Self::U16(of(array, rows)),
+            Self::U8(array) => Self::U8(of(array, rows)),
+            Self::Bool(array) => Self::Bool(of(array, rows)),
+        }
+    }
+
+    /// Whether the values are floating-point.
+    #[must_use]
+    pub fn is_float(&self) -> bool {
+        matches!(self, Self::F64(_) | Self::F32(_) | Self::F16(_))
+    }
+}
+
+impl Array {
+    /// Reads a `.npy` file.
+    ///
+    /// # Errors
+    ///
+    /// [`SamplesError::Read`] or [`SamplesError::Array`].
+    pub fn read_npy(path: &Path) -> Result<Self, SamplesError> {
+        let bytes = fs::read(path).map_err(|source| SamplesError::Read { path: path.to_owned(), source })?;
+        parse(path.display().to_string(), &bytes)
+    }
+
+    /// Reads the members of an `.npz` file: all, or the named one.
+    ///
+    /// # Errors
+    ///
+    /// [`SamplesError::Read`] or [`SamplesError::Array`].
+    pub fn read_npz(path: &Path, member: Option<&str>) -> Result<Vec<(String, Self)>, SamplesError> {
+        let bytes = fs::read(path).map_err(|source| SamplesError::Read { path: path.to_owned(), source })?;
+        let fail = |reason: String| SamplesError::Array { array: path.display().to_string(), reason };
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| fail(format!("not a valid .npz archive: {error}")))?;
+        let mut names: Vec<String> =
+            archive.file_names().filter_map(|name| name.ok()?.strip_suffix(".npy").map(str::to_owned)).collect();
+        names.sort();
+        if let Some(member) = member {
+            if !names.iter().any(|name| name == member) {
+                return Err(fail(format!("found the members {}, needed `{member}`", names.join(", "))));
+            }
+            names = vec![member.to_owned()];
+        }
+        let mut arrays = Vec::new();
+        for name in names {
+            let mut entry = archive.by_name(&format!("{name}.npy")).map_err(|error| fail(error.to_string()))?;
+            if entry.size() > LARGEST_MEMBER {
+                return Err(fail(format!("member `{name}` claims {} bytes; needed at most {LARGEST_MEMBER}", entry.size())));
+            }
+            let mut unpacked = Vec::new();
+            entry.read_to_end(&mut unpacked).map_err(|error| fail(format!("member `{name}`: {error}")))?;
+            arrays.push((name.clone(), parse(format!("{}#{name}", path.display()), &unpacked)?));
+        }
+        Ok(arrays)
+    }
+
+    /// The number of rows: the first dimension.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.values.shape().first().copied().unwrap_or(0)
+    }
+
+    /// The values as a matrix in double precision, a vector as one column.
+    ///
+    /// # Errors
+    ///
+    /// [`SamplesError::Array`] for arrays of more than two dimensions, or none.
+    pub fn matrix(&self) -> Result<Array2<f64>, SamplesError> {
+        let rows = self.rows();
+        if !matches!(self.values.shape().len(), 1 | 2) {
+            return Err(self.fail(format!("found shape {:?}, needed one or two dimensions", self.values.shape())));
+        }
+        let matrix = |array: ArrayD<f64>| {
+            let columns = array.len().checked_div(rows).unwrap_or(1);
+            array.into_shape_with_order((rows, columns)).map_err(|error| self.fail(error.to_string()))
+        };
+        #[expect(clippy::cast_lossless, reason = "one expression for all types")]
+        match &self.values {
+            Values::Bool(array) => matrix(array.mapv(|value| f64::from(u8::from(value)))),
+            Values::F16(array) => matrix(array.mapv(f64::from)),
+            Values::F64(array) => matrix(array.clone()),
+            Values::F32(array) => matrix(array.mapv(f64::from)),
+            Values::I64(array) => matrix(array.mapv(|value| value as f64)),
+            Values::I32(array) => matrix(array.mapv(|value| value as f64)),
+            Values::I16(array) => matrix(array.mapv(|value| value as f64)),
+            Values::I8(array) => matrix(array.mapv(|value| value as f64)),
+            Values::U64(array) => matrix(array.mapv(|value| value as f64)),
+            Values::U32(array) => matrix(array.mapv(|value| value as f64)),
+            Values::U16(array) => matrix(array.mapv(|value| value as f64)),
+            Values::U8(array) => matrix(array.mapv(|value| value as f64)),
+        }
+    }
+
+    /// The values of a column of integers or booleans: `n`, or `n × 1`.
+    ///
+    /// # Errors
+    ///
+    /// [`SamplesError::Array`] for other shapes, and for floating-point values, which are no labels.
+    pub fn integers(&self) -> Result<Vec<i64>, SamplesError> {
+        let is_column = match *self.values.shape() {
+            [_] => true,
+            [_, columns] => columns == 1,
+            _ => false,
+        };
+        if !is_column {
+            return Err(self.fail(format!("found shape {:?}, needed one integer a sample", self.values.shape())));
+        }
+        let column = match &self.values {
+            Values::I64(array) => array.iter().copied().collect(),
+            Values::I32(array) => array.iter().copied().map(i64::from).collect(),
+            Values::I16(array) => array.iter().copied().map(i64::from).collect(),
+            Values::I8(array) => array.iter().copied().map(i64::from).collect(),
+            Values::U32(array) => array.iter().copied().map(i64::from).collect(),
+            Values::U16(array) => array.iter().copied().map(i64::from).collect(),
+            Values::U8(array) => array.iter().copied().map(i64::from).collect(),
+            Values::Bool(array) => array.iter().copied().map(i64::from).collect(),
+            Values::U64(array) => array
+                .iter()
+                .map(|&value| i64::try_from(value).map_err(|_| self.fail(format!("found {value}, needed a 63-bit integer"))))
+                .collect::<Result<_, _>>()?,
+            other => {
+                return Err(self.fail(format!("found type {}, needed integers; convert with `.astype(\"int64\")`", other.type_name())));
+            }
+        };
+        Ok(column)
+    }
+
+    pub(super) fn fail(&self, reason: String) -> SamplesError {
+        SamplesError::Array { array: self.name.clone(), reason }
+    }
+}
+
+fn parse(name: String, bytes: &[u8]) -> Result<Array, SamplesError> {
+    let fail = |reason: String| SamplesError::Array { array: name.clone(), reason };
+    let file = NpyFile::new(bytes).map_err(|error| fail(format!("not a valid .npy file: {error}; save it with `numpy.save`")))?;
+    let dtype = file.dtype();
+    let (DType::Plain(kind), Some(size)) = (&dtype, dtype.num_bytes()) else {
+        return Err(fail(format!("found type {}, needed numbers", dtype.descr())));
+    };
+    // The header is believed only as far as the file goes: no allocation for what is not there.
+    let shape = file.shape().iter().map(|&size| usize::try_from(size)).collect::<Result<Vec<_>, _>>();
+    let claimed = shape.as_ref().ok().and_then(|shape| shape.iter().try_fold(size, |product, &size| product.checked_mul(size)));
+    let (Ok(shape), Some(claimed)) = (shape, claimed) else {
+        return Err(fail(format!("found shape {:?}, which no file can hold", file.shape())));
+    };
+    let order = file.order();
+    let kind = (kind.type_char(), size);
+    let data = file.into_inner();
+    if data.len() != claimed {
+        return Err(fail(format!("found {} bytes of values, needed the {claimed} of shape {shape:?}; it is cut short or damaged", data.len())));
+    }
+    let whole = bytes;
+    let values = match kind {
+        (TypeChar::Float, 8) => Values::F64(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Float, 4) => Values::F32(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Float, 2) => Values::F16(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Int, 8) => Values::I64(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Int, 4) => Values::I32(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Int, 2) => Values::I16(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Int, 1) => Values::I8(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Uint, 8) => Values::U64(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Uint, 4) => Values::U32(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Uint, 2) => Values::U16(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Uint, 1) => Values::U8(typed(whole, &shape, order, &fail)?),
+        (TypeChar::Bool, 1) => Values::Bool(typed(whole, &shape, order, &fail)?),
+        _ => return Err(fail(format!("found type {}, needed floats of 16 to 64 bits, integers or booleans", dtype.descr()))),
+    };
+    Ok(Array { name, values })
+}
+
+fn typed<T: Deserialize + Clone>(
+    bytes: &[u8],
+    shape: &[usize],
+    order: Order,
+    fail: &impl Fn(String) -> SamplesError,
+) -> Result<ArrayD<T>, SamplesError> {
+    let values = NpyFile::new(bytes).and_then(NpyFile::into_vec::<T>).map_err(|error| fail(error.to_string()))?;
+    let shape = IxDyn(shape);
+    match order {
+        Order::C => ArrayD::from_shape_vec(shape, values),
+        Order::Fortran => {
+            ArrayD::from_shape_vec(shape.f(), values).map(|array| array.as_standard_layout().into_owned())
+        }
+    }
+    .map_err(|error| fail(error.to_string()))
+}

@@ -1,0 +1,26 @@
+//! Table: typed Parquet, one part a checkpoint.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `row` | what one row says |
+//! | `part` | rows as a Parquet file (the only file that names `arrow` and `parquet`) |
+//! | `folder` | where parts lie, and how they come to be whole or not at all |
+//!
+//! ```text
+//! results/data/measurements/step=500/part.parquet    one row a (tap, measure)
+//! results/data/checkpoints/step=500/part.parquet     one row
+//! results/work/plan.json                             which run the folder belongs to
+//! ```
+//!
+//! `step` is only in the path: readers of hive folders add it as a column. Nothing but finished
+//! Parquet files ever lies below `data`.
+
+mod error;
+mod folder;
+mod part;
+mod row;
+
+pub use error::TableError;
+pub use folder::{Folder, TABLES};
+pub use part::{Provenance, SCHEMA_VERSION};
+pub use row::{CheckpointRow, MeasurementRow};

@@ -1,0 +1,157 @@
+//! Rows as a Parquet file: the only file that names `arrow` and `parquet`.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use super::{CheckpointRow, MeasurementRow, TableError};
+
+/// The version of the columns, in the metadata of every part.
+pub const SCHEMA_VERSION: &str = "1";
+
+const IDENTITY: &str = "infoplane.identity";
+
+/// Where a part comes from: written into its metadata, so that any part can be traced and rerun.
+#[derive(Clone, Debug)]
+pub struct Provenance {
+    /// The hash of everything that the part depends on.
+    pub identity: String,
+    /// The hash of the plan.
+    pub plan: String,
+    /// The pipeline file with every default filled in.
+    pub pipeline: String,
+    /// The version of ONNX Runtime.
+    pub runtime: String,
+}
+
+/// A column under construction: its field and its values.
+type Column = (Field, ArrayRef);
+
+/// Rows that can become a part.
+pub(super) trait Rows {
+    /// The table that they belong to.
+    const TABLE: &'static str;
+
+    /// The rows as columns.
+    fn columns(rows: &[Self]) -> Vec<Column>
+    where
+        Self: Sized;
+}
+
+impl Rows for MeasurementRow {
+    const TABLE: &'static str = "measurements";
+
+    fn columns(rows: &[Self]) -> Vec<Column> {
+        vec![
+            text("run", rows.iter().map(|row| Some(&row.run)), false),
+            text("file", rows.iter().map(|row| Some(&row.file)), false),
+            text("tap", rows.iter().map(|row| Some(&row.tap)), false),
+            (Field::new("tap_index", DataType::UInt32, false), Arc::new(rows.iter().map(|row| Some(row.tap_index)).collect::<UInt32Array>())),
+            text("measure", rows.iter().map(|row| Some(&row.measure)), false),
+            text("variable", rows.iter().map(|row| Some(&row.variable)), false),
+            text("estimator", rows.iter().map(|row| Some(&row.estimator)), false),
+            text("compression", rows.iter().map(|row| Some(&row.compression)), false),
+            text("parameters", rows.iter().map(|row| Some(&row.parameters)), false),
+            text("unit", rows.iter().map(|row| Some(&row.unit)), false),
+            real("value", rows.iter().map(|row| row.value)),
+            real("std_error", rows.iter().map(|row| row.std_error)),
+            count("n_samples", rows.iter().map(|row| row.n_samples)),
+            count("n_units", rows.iter().map(|row| row.n_units)),
+            count("n_components", rows.iter().map(|row| row.n_components)),
+            count("seed", rows.iter().map(|row| Some(row.seed))),
+            texts("flags", rows.iter().map(|row| &row.flags)),
+            text("details", rows.iter().map(|row| Some(&row.details)), false),
+            text("error", rows.iter().map(|row| row.error.as_ref()), true),
+        ]
+    }
+}
+
+impl Rows for CheckpointRow {
+    const TABLE: &'static str = "checkpoints";
+
+    fn columns(rows: &[Self]) -> Vec<Column> {
+        vec![
+            text("run", rows.iter().map(|row| Some(&row.run)), false),
+            text("file", rows.iter().map(|row| Some(&row.file)), false),
+            text("hash", rows.iter().map(|row| row.hash.as_ref()), true),
+            real("loss", rows.iter().map(|row| row.loss)),
+            real("accuracy", rows.iter().map(|row| row.accuracy)),
+            count("n_samples", rows.iter().map(|row| Some(row.n_samples))),
+            count("n_tensors", rows.iter().map(|row| row.n_tensors)),
+            texts("flags", rows.iter().map(|row| &row.flags)),
+            text("error", rows.iter().map(|row| row.error.as_ref()), true),
+        ]
+    }
+}
+
+/// Writes rows as a Parquet file: the same rows and provenance give the same bytes.
+pub(super) fn write<R: Rows>(file: File, path: &Path, rows: &[R], provenance: &Provenance) -> Result<(), TableError> {
+    let fail = |reason: String| TableError::Encode { path: path.to_owned(), reason };
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = R::columns(rows).into_iter().unzip();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| fail(error.to_string()))?;
+    let pairs = [
+        ("infoplane.table", R::TABLE),
+        ("infoplane.schema", SCHEMA_VERSION),
+        ("infoplane.version", env!("CARGO_PKG_VERSION")),
+        (IDENTITY, &provenance.identity),
+        ("infoplane.plan", &provenance.plan),
+        ("infoplane.pipeline", &provenance.pipeline),
+        ("infoplane.onnxruntime", &provenance.runtime),
+    ];
+    let pairs = pairs.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
+    let properties = WriterProperties::builder()
+        .set_created_by(concat!("infoplane ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_key_value_metadata(Some(pairs.into()))
+        .build();
+    let written = ArrowWriter::try_new(file, schema, Some(properties)).and_then(|mut writer| {
+        writer.write(&batch)?;
+        writer.close()
+    });
+    written.map(drop).map_err(|error| match error {
+        // A full disk is the disk's fault, not the rows'.
+        parquet::errors::ParquetError::External(source) => {
+            TableError::Write { path: path.to_owned(), source: std::io::Error::other(source) }
+        }
+        other => fail(other.to_string()),
+    })
+}
+
+/// The identity in a part's metadata, or none if it is no whole part.
+pub(super) fn identity(path: &Path) -> Option<String> {
+    let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
+    let pairs = reader.metadata().file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == IDENTITY)?.value.clone()
+}
+
+fn text<'r>(name: &str, values: impl Iterator<Item = Option<&'r String>>, nullable: bool) -> Column {
+    (Field::new(name, DataType::Utf8, nullable), Arc::new(values.collect::<StringArray>()))
+}
+
+fn real(name: &str, values: impl Iterator<Item = Option<f64>>) -> Column {
+    (Field::new(name, DataType::Float64, true), Arc::new(values.collect::<Float64Array>()))
+}
+
+fn count(name: &str, values: impl Iterator<Item = Option<u64>>) -> Column {
+    (Field::new(name, DataType::UInt64, true), Arc::new(values.collect::<UInt64Array>()))
+}
+
+fn texts<'r>(name: &str, values: impl Iterator<Item = &'r Vec<String>>) -> Column {
+    let mut list = ListBuilder::new(StringBuilder::new());
+    for row in values {
+        list.append_value(row.iter().map(Some));
+    }
+    let list = list.finish();
+    let item = Arc::new(Field::new("item", DataType::Utf8, true));
+    (Field::new(name, DataType::List(item), false), Arc::new(list))
+}
