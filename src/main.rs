@@ -1,1 +1,42 @@
-fn main(){}
+//! The command line: parse, call, print, exit code.
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is the user interface")]
+
+mod cli;
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use infoplane::pipeline::PipelineError;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    #[expect(unsafe_code, reason = "some builds of ONNX Runtime write a device id and queue events unless this stands in the environment")]
+    // SAFETY: this is the first statement of the process, so that no other thread reads the environment.
+    unsafe {
+        std::env::set_var("ORT_DISABLE_TELEMETRY", "1");
+    }
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Run(arguments) => command::run(&cli, arguments),
+        Command::Check(arguments) => command::check(&cli, arguments),
+        Command::Inspect(arguments) => command::inspect(&cli, arguments),
+        Command::Measure(arguments) => command::measure(arguments),
+        Command::Query(arguments) => command::query(arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref() {
+        Some(PipelineError::Stopped { signal, .. }) => ExitCode::from(128 + u8::try_from(*signal).unwrap_or(0)),
+        _ => ExitCode::from(2),
+    }
+}

@@ -1,12 +1,33 @@
 //! Estimates: pure functions from arrays to numbers with an uncertainty.
 //!
 //! Nothing here reads a file, a clock or a terminal, and nothing imports another stage.
+//!
+//! | folder | what it estimates |
+//! |---|---|
+//! | `information` | mutual information, one estimator a file |
+//! | `usable` | what a probe can read of a label |
+//! | `reconstruction` | how well a target can be rebuilt |
+//! | `compress` | few coordinates for many units |
+//! | `neighbors` | exact distances and counts of neighbors |
+//! | `matrix` | dense linear algebra |
 
+mod columns;
+pub mod compress;
+mod digamma;
 mod error;
+pub mod information;
+mod matrix;
+pub mod neighbors;
 mod outcome;
 pub mod random;
+pub mod reconstruction;
 mod samples;
+mod split;
+pub mod usable;
 
+pub use columns::Element;
+pub use digamma::digamma;
 pub use error::EstimateError;
 pub use outcome::{Estimate, Flag, Unit};
 pub use samples::{Labels, Paired, SampleError, finite};
+pub use split::Split;

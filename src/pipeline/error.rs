@@ -39,6 +39,12 @@ pub enum PipelineError {
         /// What was found, what was needed, and the remedy.
         reason: String,
     },
+    /// The pipeline file names an output or a label for the loss that is not there.
+    #[error("`[replay] loss`: {reason}")]
+    Loss {
+        /// What was found and what was needed.
+        reason: String,
+    },
     /// The proof of the binding failed.
     #[error(
         "`{graph}`: tensor `{tensor}` differs by {difference:.3e} (relative to its largest value) between the graph's own weights and those bound from `{reference}`; \

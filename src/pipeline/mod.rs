@@ -22,5 +22,6 @@ pub use file::{
     ArchiveTable, EstimateTable, Fraction, GraphTable, Information, Loss, Measure, Pipeline, Reconstruction, Reference,
     ReplayTable, SamplesTable, TableTable, Usable,
 };
-pub use plan::{Plan, Proof};
+pub use plan::Plan;
+pub use reference::Proof;
 pub use run::{Event, Finished, Shard, run};

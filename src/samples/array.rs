@@ -204,6 +204,19 @@ impl Array {
         }
     }
 
+    /// Floating-point values as one row a sample, all other axes flattened; integers as no columns.
+    #[must_use]
+    pub fn rows_of_numbers(&self) -> Array2<f64> {
+        let wide: ArrayD<f64> = match &self.values {
+            Values::F64(array) => array.clone(),
+            Values::F32(array) => array.mapv(f64::from),
+            Values::F16(array) => array.mapv(f64::from),
+            _ => ArrayD::default(vec![self.rows(), 0]),
+        };
+        let columns = wide.len().checked_div(self.rows()).unwrap_or(0);
+        wide.into_shape_with_order((self.rows(), columns)).expect("as many values as before")
+    }
+
     /// The values of a column of integers or booleans: `n`, or `n × 1`.
     ///
     /// # Errors

@@ -76,10 +76,11 @@ impl Folder {
         self.root.join("data").join(table)
     }
 
-    /// Whether the parts of a step are there, made of just what this identity stands for.
+    /// The failed rows of a step whose parts are all there, made of just what this identity stands for.
     #[must_use]
-    pub fn is_done(&self, step: u64, identity: &str) -> bool {
-        TABLES.iter().all(|table| part::identity(&self.part(table, step)).is_some_and(|found| found == identity))
+    pub fn done(&self, step: u64, identity: &str) -> Option<usize> {
+        let mut failed = TABLES.iter().map(|table| part::failed_rows(&self.part(table, step), identity));
+        failed.try_fold(0, |most, failed| Some(most.max(failed?)))
     }
 
     /// Writes the parts of a checkpoint, each complete or not at all; existing ones are replaced.

@@ -18,6 +18,7 @@ use super::{CheckpointRow, MeasurementRow, TableError};
 pub const SCHEMA_VERSION: &str = "1";
 
 const IDENTITY: &str = "infoplane.identity";
+const FAILED: &str = "infoplane.failed";
 
 /// Where a part comes from: written into its metadata, so that any part can be traced and rerun.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Provenance {
     pub pipeline: String,
     /// The version of ONNX Runtime.
     pub runtime: String,
+    /// How many rows of the checkpoint have no value, so that a rerun that keeps it can still tell.
+    pub failed_rows: usize,
 }
 
 /// A column under construction: its field and its values.
@@ -98,11 +101,13 @@ pub(super) fn write<R: Rows>(file: File, path: &Path, rows: &[R], provenance: &P
     let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = R::columns(rows).into_iter().unzip();
     let schema = Arc::new(Schema::new(fields));
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| fail(error.to_string()))?;
+    let failed_rows = provenance.failed_rows.to_string();
     let pairs = [
         ("infoplane.table", R::TABLE),
         ("infoplane.schema", SCHEMA_VERSION),
         ("infoplane.version", env!("CARGO_PKG_VERSION")),
         (IDENTITY, &provenance.identity),
+        (FAILED, &failed_rows),
         ("infoplane.plan", &provenance.plan),
         ("infoplane.pipeline", &provenance.pipeline),
         ("infoplane.onnxruntime", &provenance.runtime),
@@ -127,11 +132,12 @@ pub(super) fn write<R: Rows>(file: File, path: &Path, rows: &[R], provenance: &P
     })
 }
 
-/// The identity in a part's metadata, or none if it is no whole part.
-pub(super) fn identity(path: &Path) -> Option<String> {
+/// The failed rows of a whole part that has this identity, or none.
+pub(super) fn failed_rows(path: &Path, identity: &str) -> Option<usize> {
     let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
     let pairs = reader.metadata().file_metadata().key_value_metadata()?;
-    pairs.iter().find(|pair| pair.key == IDENTITY)?.value.clone()
+    let value = |key: &str| pairs.iter().find(|pair| pair.key == key)?.value.as_deref();
+    if value(IDENTITY)? == identity { value(FAILED)?.parse().ok() } else { None }
 }
 
 fn text<'r>(name: &str, values: impl Iterator<Item = Option<&'r String>>, nullable: bool) -> Column {

@@ -1,0 +1,206 @@
+//! The command line: structures only, no logic.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// What a neural network knew, layer by layer, at every moment of its training.
+///
+/// infoplane reads a series of safetensors checkpoints, replays the same inputs through each of
+/// them with ONNX Runtime, measures every tapped layer, and writes Parquet.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Never fetch ONNX Runtime: fail if there is none.
+    #[arg(long, global = true)]
+    pub offline: bool,
+    /// Print nothing but results and errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all good
+  1    finished, but some rows have no value (each says why)
+  2    could not run: nothing, or not everything, was measured
+  130  stopped by SIGINT; finished checkpoints are kept, the same command goes on
+  143  stopped by SIGTERM; likewise
+
+Example:
+  infoplane check pipelines/digits.toml     what would be done
+  infoplane run pipelines/digits.toml       do it, or go on where it stopped
+  infoplane query results/digits \"SELECT step, tap, value FROM measurements WHERE measure = 'usable'\"";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Replay and measure every checkpoint of a pipeline file; go on where an earlier run stopped.
+    Run(Run),
+    /// Resolve, bind and plan a pipeline file; run nothing.
+    Check(Check),
+    /// List a checkpoint's tensors, a series' checkpoints, or a graph's tappable tensors.
+    Inspect(Inspect),
+    /// One estimator on arrays on disk; prints one JSON object.
+    Measure(Measure),
+    /// SQL over a result folder; the tables are `measurements` and `checkpoints`.
+    Query(Query),
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The pipeline file.
+    pub pipeline: PathBuf,
+    /// Checkpoints in flight and threads for measures; never changes a result [default: all cores].
+    #[arg(long)]
+    pub threads: Option<NonZeroUsize>,
+    /// Only part I of N of the checkpoints, from 0; all parts together give what one run gives.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<(usize, usize)>,
+    /// The result folder, in place of the pipeline file's.
+    #[arg(long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The pipeline file.
+    pub pipeline: PathBuf,
+}
+
+/// `inspect`
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// A `.safetensors` file or index, a folder or glob of checkpoints, or an `.onnx` graph.
+    pub path: PathBuf,
+}
+
+/// `query`
+#[derive(Debug, Args)]
+pub struct Query {
+    /// The result folder.
+    pub results: PathBuf,
+    /// The query, in polars' SQL.
+    pub sql: String,
+    /// How rows are written.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub format: OutputFormat,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OutputFormat {
+    /// Comma-separated values with a header.
+    Csv,
+    /// One array of objects.
+    Json,
+    /// Aligned columns.
+    Table,
+}
+
+/// `measure`
+#[derive(Debug, Args)]
+pub struct Measure {
+    /// The quantity.
+    #[command(subcommand)]
+    pub quantity: Quantity,
+}
+
+/// The quantity that `measure` estimates.
+#[derive(Debug, Subcommand)]
+pub enum Quantity {
+    /// Mutual information between two variables, or a variable and a label.
+    #[command(after_help = "Example:\n  infoplane measure information --x x.npy --y y.npy --estimator '{ ksg = { neighbors = 3 } }'")]
+    Information(InformationArguments),
+    /// What a probe can read of a label, on held-out samples.
+    #[command(after_help = "Example:\n  infoplane measure usable --x z.npy --labels y.npy --probe '{ linear = {} }'")]
+    Usable(UsableArguments),
+    /// How well a target can be rebuilt, on held-out samples.
+    #[command(after_help = "Example:\n  infoplane measure reconstruction --x z.npy --target inputs.npy --decoder '{ linear = {} }'")]
+    Reconstruction(ReconstructionArguments),
+}
+
+/// `measure information`
+#[derive(Debug, Args)]
+pub struct InformationArguments {
+    /// The first variable: `.npy` of one or two dimensions, one row a sample.
+    #[arg(long)]
+    pub x: PathBuf,
+    /// The second variable.
+    #[arg(long, conflicts_with = "labels", required_unless_present = "labels")]
+    pub y: Option<PathBuf>,
+    /// Integer labels in place of the second variable.
+    #[arg(long)]
+    pub labels: Option<PathBuf>,
+    /// The estimator, as in a pipeline file: `{ ksg = { neighbors = 3 } }`, `{ gaussian = {} }`, `{ ross = { neighbors = 3 } }`.
+    #[arg(long)]
+    pub estimator: String,
+    /// How variables (not labels) are compressed first: `{ pca = { components = 4 } }`.
+    #[arg(long, default_value = "{ none = {} }")]
+    pub compress: String,
+    /// What is done to each coordinate then: `raw` or `standardized`.
+    #[arg(long, default_value = "raw")]
+    pub margins: String,
+}
+
+/// `measure usable`
+#[derive(Debug, Args)]
+pub struct UsableArguments {
+    /// The layer: `.npy` of one or two dimensions, one row a sample.
+    #[arg(long)]
+    pub x: PathBuf,
+    /// Integer labels.
+    #[arg(long)]
+    pub labels: PathBuf,
+    /// The layer of the test samples; without it a part of `--x` is held out.
+    #[arg(long, requires = "test_labels")]
+    pub test_x: Option<PathBuf>,
+    /// The labels of the test samples.
+    #[arg(long, requires = "test_x")]
+    pub test_labels: Option<PathBuf>,
+    /// The family of decoders, as in a pipeline file: `{ linear = {} }`.
+    #[arg(long)]
+    pub probe: String,
+    /// How samples are held out.
+    #[command(flatten)]
+    pub split: SplitArguments,
+}
+
+/// `measure reconstruction`
+#[derive(Debug, Args)]
+pub struct ReconstructionArguments {
+    /// The layer: `.npy` of one or two dimensions, one row a sample.
+    #[arg(long)]
+    pub x: PathBuf,
+    /// What is rebuilt from it.
+    #[arg(long)]
+    pub target: PathBuf,
+    /// The family of decoders, as in a pipeline file: `{ linear = {} }`.
+    #[arg(long)]
+    pub decoder: String,
+    /// How samples are held out.
+    #[command(flatten)]
+    pub split: SplitArguments,
+}
+
+/// How samples are held out.
+#[derive(Debug, Args)]
+pub struct SplitArguments {
+    /// The fraction of samples to test on, chosen by row number.
+    #[arg(long, default_value_t = 0.3)]
+    pub held_out: f64,
+    /// The seed of the choice.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    parts.filter(|&(index, count): &(usize, usize)| index < count).ok_or_else(|| "needed I/N with I from 0 to N − 1, such as 0/8".to_owned())
+}

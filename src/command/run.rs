@@ -1,0 +1,79 @@
+//! `run` and `check`.
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
+
+use infoplane::pipeline::{self, Plan, Shard};
+use infoplane::replay::Runtime;
+use infoplane::report;
+use infoplane::table::Folder;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::progress::Progress;
+use crate::cli::{Check, Cli, Run};
+
+/// `run`: measures, and ends with a table of what each layer knew.
+pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
+    let signal = watch_signals()?;
+    let plan = Plan::new(&arguments.pipeline, arguments.output.as_deref(), runtime(cli)?)?;
+    if !cli.quiet {
+        eprintln!("{plan}");
+    }
+    let shard = arguments.shard.map_or(Ok(Shard::whole()), |(index, count)| Shard::new(index, count))?;
+    let threads = arguments.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let progress = Progress::new(cli.quiet);
+    let stopping = || match signal.load(Ordering::Relaxed) {
+        0 => None,
+        signal => i32::try_from(signal).ok(),
+    };
+    let result = pipeline::run(&plan, shard, threads, &stopping, &|event| progress.tell(event));
+    progress.finish();
+    let finished = result?;
+    let whole = arguments.shard.is_none();
+    if whole && !cli.quiet {
+        print!("{}", report::summary(&Folder::open(&finished.folder)?)?);
+    }
+    println!(
+        "{} checkpoints measured, {} kept from before, {} rows without a value; Parquet in {}",
+        finished.done,
+        finished.kept,
+        finished.failed_rows,
+        finished.folder.join("data").display()
+    );
+    Ok(if finished.failed_rows == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// `check`: the pipeline with every default filled in, and the plan.
+pub(crate) fn check(cli: &Cli, arguments: &Check) -> anyhow::Result<ExitCode> {
+    let plan = Plan::new(&arguments.pipeline, None, runtime(cli)?)?;
+    print!("{}\n{}", plan.pipeline.resolved(), plan.to_string().lines().map(|line| format!("# {line}\n")).collect::<String>());
+    for feed in &plan.binding.feeds {
+        println!("# {} {:?} <- {} ({})", feed.initializer, feed.shape, feed.tensor, feed.evidence.words());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts ONNX Runtime; what it fetches is told in one line.
+pub(super) fn runtime(cli: &Cli) -> anyhow::Result<&'static Runtime> {
+    Ok(Runtime::start(cli.offline, &|line| {
+        if !cli.quiet {
+            eprintln!("{line}");
+        }
+    })?)
+}
+
+/// The first signal asks to stop; the second one ends the process at once.
+fn watch_signals() -> anyhow::Result<Arc<AtomicUsize>> {
+    let signal = Arc::new(AtomicUsize::new(0));
+    for number in [SIGINT, SIGTERM] {
+        let again = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&again))?;
+        flag::register(number, again)?;
+        flag::register_usize(number, Arc::clone(&signal), usize::try_from(number)?)?;
+    }
+    Ok(signal)
+}

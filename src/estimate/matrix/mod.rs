@@ -1,0 +1,4 @@
+//! Dense linear algebra: the only folder that names faer.
+
+pub(super) mod double;
+pub(super) mod single;

@@ -1,0 +1,148 @@
+//! Exact distances to k-th neighbors and exact counts of points within a radius.
+//!
+//! All distances are Chebyshev distances: the largest difference of a coordinate. The largest of the Chebyshev
+//! distances of two blocks of coordinates is the Chebyshev distance of both blocks put side by side, so the joint
+//! space of two variables needs nothing of its own: concatenate the columns.
+//!
+//! | File | Holds |
+//! |---|---|
+//! | `leaves` | points in k-d order, cut into leaves of 64 with their boxes |
+//! | `scan` | vectorised loops over one leaf |
+//! | `nearest` | distances to k-th neighbors |
+//! | `count` | counts within a radius |
+//!
+//! A whole leaf of queries works at once, which replaces the unpredictable branches of a tree search by straight
+//! loops over 64 numbers. Every comparison is between differences rounded once; rounding keeps the order, so that
+//! skipping a leaf by its box never changes a result: distances and counts equal those of two nested loops to the
+//! last bit, also among ties, and with any number of threads.
+
+mod count;
+mod leaves;
+mod nearest;
+mod scan;
+
+use std::num::NonZeroUsize;
+
+use ndarray::ArrayView2;
+
+use leaves::Leaves;
+
+/// A set of points that answers how far its members lie from each other.
+#[derive(Clone, Debug)]
+pub struct Neighbors {
+    leaves: Leaves,
+}
+
+impl Neighbors {
+    /// Sorts points, one a row, for searching. The coordinates must be finite.
+    ///
+    /// # Cost
+    ///
+    /// O(n (d + log n) log n) for n points in d dimensions, and two copies of the points.
+    #[must_use]
+    pub fn new(points: ArrayView2<'_, f64>) -> Self {
+        Self { leaves: Leaves::new(points) }
+    }
+
+    /// The number of points n.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.leaves.n_points()
+    }
+
+    /// Whether there are no points.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The distance of each point to its k-th nearest other point; infinite where there are not as many.
+    ///
+    /// # Cost
+    ///
+    /// From O(n log n) in one dimension to O(n²) in many, times the dimension.
+    #[must_use]
+    pub fn kth_distances(&self, k: NonZeroUsize) -> Vec<f64> {
+        nearest::kth_distances(&self.leaves, k.get())
+    }
+
+    /// For each point, the number of other points nearer than its radius.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one radius a point.
+    #[must_use]
+    pub fn counts_below(&self, radii: &[f64]) -> Vec<usize> {
+        assert_eq!(radii.len(), self.len(), "each point has a radius");
+        let mut counts = count::counts_below(&self.leaves, radii);
+        for (count, &radius) in counts.iter_mut().zip(radii) {
+            // A point lies at distance zero of itself, and is not another point.
+            *count -= usize::from(radius > 0.0);
+        }
+        counts
+    }
+
+    /// For each point, the number of other points at its radius or nearer.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one radius a point.
+    #[must_use]
+    pub fn counts_within(&self, radii: &[f64]) -> Vec<usize> {
+        // No number lies between a radius and the next one up: closed below the one is open below the other.
+        let above: Vec<f64> = radii.iter().map(|radius| radius.next_up()).collect();
+        let mut counts = self.counts_below(&above);
+        for (count, &radius) in counts.iter_mut().zip(radii) {
+            if radius == f64::INFINITY {
+                *count = self.len() - 1;
+            }
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+    use pulp::{Scalar, WithSimd};
+
+    use super::*;
+    use crate::estimate::random::SplitMix64;
+
+    #[test]
+    fn measures_four_points_on_a_line() {
+        let neighbors = Neighbors::new(array![[0.0], [7.0], [1.0], [3.0]].view());
+        assert_eq!(neighbors.kth_distances(NonZeroUsize::MIN), [1.0, 4.0, 1.0, 2.0]);
+        assert_eq!(neighbors.counts_below(&[3.0, 4.0, 2.0, 0.0]), [1, 0, 1, 0]);
+        assert_eq!(neighbors.counts_within(&[3.0, 4.0, 2.0, 0.0]), [2, 1, 2, 0]);
+    }
+
+    #[test]
+    fn counts_everything_within_infinity() {
+        // The difference of the two outer points is larger than any finite number.
+        let neighbors = Neighbors::new(array![[-f64::MAX], [0.0], [f64::MAX]].view());
+        assert_eq!(neighbors.counts_within(&[f64::INFINITY; 3]), [2, 2, 2]);
+        assert_eq!(neighbors.counts_below(&[f64::INFINITY; 3]), [1, 2, 1]);
+    }
+
+    #[test]
+    fn has_no_neighbors_alone() {
+        let neighbors = Neighbors::new(array![[1.0, 2.0]].view());
+        assert_eq!(neighbors.kth_distances(NonZeroUsize::MIN), [f64::INFINITY]);
+        assert_eq!(neighbors.counts_within(&[1.0]), [0]);
+    }
+
+    /// The machine that runs the tests has one width of registers; its results must be those without any.
+    #[test]
+    fn finds_the_same_with_narrow_registers() {
+        let mut random = SplitMix64::new(8);
+        let points = Array2::from_shape_simple_fn((1000, 3), || random.normal_pair().0);
+        let leaves = Leaves::new(points.view());
+        let radii = nearest::kth_distances(&leaves, 4);
+        let found = leaves.map_points(|leaf| nearest::Search { leaves: &leaves, leaf, k: 4 }.with_simd(Scalar));
+        assert_eq!(found, radii);
+        let counts = count::counts_below(&leaves, &radii);
+        let found = leaves.map_points(|leaf| count::Count::new(&leaves, leaf, &radii).with_simd(Scalar));
+        assert_eq!(found, counts.iter().map(|&count| count as f64).collect::<Vec<_>>());
+    }
+}

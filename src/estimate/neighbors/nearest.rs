@@ -1,0 +1,139 @@
+#![expect(clippy::inline_always, reason = "only what is inlined into the dispatch is compiled for its registers")]
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::leaves::{LEAF, Leaves, Row};
+use super::scan::{self, Chosen, GROUP};
+
+/// The distance of each point to its k-th nearest other point.
+pub(super) fn kth_distances(leaves: &Leaves, k: usize) -> Vec<f64> {
+    let arch = Arch::new();
+    leaves.map_points(|leaf| arch.dispatch(Search { leaves, leaf, k }))
+}
+
+/// The search of all points of one leaf.
+pub(super) struct Search<'a> {
+    pub(super) leaves: &'a Leaves,
+    pub(super) leaf: usize,
+    pub(super) k: usize,
+}
+
+impl WithSimd for Search<'_> {
+    type Output = Row;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Row {
+        let Self { leaves, leaf, k } = self;
+        let queries = leaves.rows(leaf);
+        let mut nearest = Nearest::new(k);
+        let centers = scan::transpose(queries);
+        let center = |query: usize| &centers[query * queries.len()..(query + 1) * queries.len()];
+        for member in 0..leaves.members(leaf).len() {
+            nearest.insert_for_all(simd, queries, center(member));
+        }
+        nearest.reset_radii(leaves.members(leaf).len());
+
+        let mut farthest = scan::row_max(simd, &nearest.radii);
+        let mut others: Vec<(f64, usize)> = scan::box_gaps(leaves, leaf)
+            .into_iter()
+            .enumerate()
+            .filter(|&(other, gap)| gap < farthest && other != leaf)
+            .map(|(other, gap)| (gap, other))
+            .collect();
+        others.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for (gap, other) in others {
+            if gap >= farthest {
+                break;
+            }
+            let chosen = nearest.within_reach(simd, queries, leaves.corners(other));
+            for &query in chosen.places() {
+                nearest.scan(simd, query, leaves.rows(other), center(query));
+            }
+            if !chosen.places().is_empty() {
+                farthest = scan::row_max(simd, &nearest.radii);
+            }
+        }
+        nearest.radii
+    }
+}
+
+/// The smallest distances of each point of a leaf so far: k, and the zero to itself.
+struct Nearest {
+    /// In each row one distance of every point, ascending from row to row; infinite until found.
+    distances: Vec<Row>,
+    /// The last row; negative for missing points, which nothing is nearer to.
+    radii: Row,
+}
+
+impl Nearest {
+    fn new(k: usize) -> Self {
+        Self { distances: vec![Row([f64::INFINITY; LEAF]); k + 1], radii: Row([-1.0; LEAF]) }
+    }
+
+    /// Takes one point into account for all queries.
+    ///
+    /// The point sinks to its place without a branch: right for a query's own leaf, where most points do.
+    #[inline(always)]
+    fn insert_for_all<S: Simd>(&mut self, simd: S, queries: &[Row], center: &[f64]) {
+        for group in 0..scan::n_groups::<S>() {
+            let mut distances = scan::distances(simd, queries, center, group);
+            for row in &mut self.distances {
+                for (nearest, distance) in scan::group_mut::<S>(row, group).iter_mut().zip(&mut distances) {
+                    let nearer = simd.min_f64s(*nearest, *distance);
+                    *distance = simd.max_f64s(*nearest, *distance);
+                    *nearest = nearer;
+                }
+            }
+        }
+    }
+
+    /// Sets the radii of the queries there are.
+    fn reset_radii(&mut self, n_queries: usize) {
+        let last = &self.distances[self.distances.len() - 1];
+        self.radii.0[..n_queries].copy_from_slice(&last.0[..n_queries]);
+    }
+
+    /// The queries that may have a neighbor in a box.
+    #[inline(always)]
+    fn within_reach<S: Simd>(&self, simd: S, queries: &[Row], corners: (&[f64], &[f64])) -> Chosen {
+        let mut chosen = Chosen::none();
+        for group in 0..scan::n_groups::<S>() {
+            let gaps = scan::gaps(simd, queries, corners, group);
+            let radii = scan::group::<S>(&self.radii, group);
+            for (register, (&gap, &radius)) in gaps.iter().zip(radii).enumerate() {
+                chosen.add_less(simd, gap, radius, group * GROUP + register);
+            }
+        }
+        chosen
+    }
+
+    /// Takes the points of another leaf into account for one query.
+    #[inline(always)]
+    fn scan<S: Simd>(&mut self, simd: S, query: usize, rows: &[Row], center: &[f64]) {
+        for group in 0..scan::n_groups::<S>() {
+            let distances = scan::distances(simd, rows, center, group);
+            let radius = simd.splat_f64s(self.radii.0[query]);
+            for distance in &distances {
+                if scan::any_less(simd, *distance, radius) {
+                    for &distance in scan::lanes::<S>(distance) {
+                        if distance < self.radii.0[query] {
+                            self.insert(query, distance);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts a distance below the last one in its place.
+    #[inline(always)]
+    fn insert(&mut self, query: usize, distance: f64) {
+        let mut rest = distance;
+        for row in &mut self.distances {
+            let nearest = row.0[query];
+            row.0[query] = if rest < nearest { rest } else { nearest };
+            rest = if rest < nearest { nearest } else { rest };
+        }
+        self.radii.0[query] = self.distances[self.distances.len() - 1].0[query];
+    }
+}

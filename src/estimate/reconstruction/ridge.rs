@@ -1,0 +1,194 @@
+//! Ridge regression from sums of products, shared between the folds of a cross-validation.
+//!
+//! Every fold's products are summed once; a fold is left out by subtracting them from the total.
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip, s};
+use rayon::prelude::*;
+
+use crate::estimate::{EstimateError};
+use crate::estimate::matrix::double as matrix;
+
+/// The number of units up to which one eigendecomposition a fold is cheaper than a factorization a penalty.
+const NARROW: usize = 640;
+
+/// Sums of products over some samples of a layer Z and a target Y.
+#[derive(Clone)]
+pub(super) struct Products {
+    /// Number of samples.
+    n: f64,
+    /// Sum of the rows of Z.
+    z: Array1<f64>,
+    /// Sum of the rows of Y.
+    y: Array1<f64>,
+    /// `ZᵀZ`, its upper triangle.
+    zz: Array2<f64>,
+    /// `YᵀZ`.
+    yz: Array2<f64>,
+    /// |Y|².
+    yy: f64,
+}
+
+impl Products {
+    /// The products of some samples.
+    pub(super) fn new(z: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> Self {
+        let (zz, yz) = rayon::join(|| matrix::gram(z), || matrix::transposed_product(y, z));
+        Self {
+            n: z.nrows() as f64,
+            z: z.sum_axis(Axis(0)),
+            y: y.sum_axis(Axis(0)),
+            zz,
+            yz,
+            yy: y.outer_iter().map(|row| row.dot(&row)).sum(),
+        }
+    }
+
+    /// The products of each fold.
+    pub(super) fn of_folds(z: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, folds: &[Range<usize>]) -> Vec<Self> {
+        folds.par_iter().map(|fold| Self::new(z.slice(s![fold.clone(), ..]), y.slice(s![fold.clone(), ..]))).collect()
+    }
+
+    /// The products of the samples of all parts, added in order.
+    pub(super) fn total(parts: &[Self]) -> Self {
+        let mut total = parts[0].clone();
+        for part in &parts[1..] {
+            total.n += part.n;
+            total.z += &part.z;
+            total.y += &part.y;
+            total.zz += &part.zz;
+            total.yz += &part.yz;
+            total.yy += part.yy;
+        }
+        total
+    }
+
+    /// The Gram matrix of Z, its upper triangle.
+    pub(super) fn gram(&self) -> ArrayView2<'_, f64> {
+        self.zz.view()
+    }
+
+    /// The weights, one row a target column, that minimize |Y − ZWᵀ|² + α|W|².
+    pub(super) fn weights(&self, alpha: f64) -> Result<Array2<f64>, EstimateError> {
+        let mut regularized = self.zz.clone();
+        regularized.diag_mut().mapv_inplace(|value| value + alpha);
+        let mut weights = self.yz.clone();
+        matrix::Cholesky::new(regularized)?.solve_rows(&mut weights);
+        Ok(weights)
+    }
+
+    /// The products of the samples that are in `self` and not in `fold`, about their own means, and these means.
+    fn without(&self, fold: &Self) -> (Self, Array1<f64>, Array1<f64>) {
+        let n = self.n - fold.n;
+        let z = (&self.z - &fold.z) / n;
+        let y = (&self.y - &fold.y) / n;
+        let mut rest = Self {
+            n,
+            z: Array1::zeros(z.len()),
+            y: Array1::zeros(y.len()),
+            zz: &self.zz - &fold.zz,
+            yz: &self.yz - &fold.yz,
+            yy: self.yy - fold.yy - n * y.dot(&y),
+        };
+        add_outer(&mut rest.zz, -n, z.view(), z.view());
+        add_outer(&mut rest.yz, -n, y.view(), z.view());
+        (rest, z, y)
+    }
+
+    /// The products about other means.
+    fn about(&self, z: &Array1<f64>, y: &Array1<f64>) -> Self {
+        let mut moved = self.clone();
+        // Σ(y − μ)(z − ν)ᵀ = Σyzᵀ − μ(Σz)ᵀ − (Σy)νᵀ + nμνᵀ = Σyzᵀ − μ(Σz − nν)ᵀ − (Σy)νᵀ
+        moved.z.scaled_add(-self.n, z);
+        moved.y.scaled_add(-self.n, y);
+        add_outer(&mut moved.zz, -1.0, z.view(), moved.z.view());
+        add_outer(&mut moved.zz, -1.0, self.z.view(), z.view());
+        add_outer(&mut moved.yz, -1.0, y.view(), moved.z.view());
+        add_outer(&mut moved.yz, -1.0, self.y.view(), z.view());
+        moved.yy -= y.dot(&moved.y) + y.dot(&self.y);
+        moved
+    }
+}
+
+/// The summed squared error over all folds, each predicted from the others, for every penalty.
+pub(super) fn cross_validated(
+    z: ArrayView2<'_, f64>,
+    y: ArrayView2<'_, f64>,
+    folds: &[Range<usize>],
+    parts: &[Products],
+    total: &Products,
+    alphas: &[f64],
+) -> Result<Vec<f64>, EstimateError> {
+    let losses: Vec<Vec<f64>> = folds
+        .par_iter()
+        .zip(parts)
+        .map(|(fold, part)| {
+            if z.ncols() <= NARROW {
+                losses_by_eigenvalues(part, total, alphas)
+            } else {
+                let rows = s![fold.clone(), ..];
+                losses_by_factors(z.slice(rows), y.slice(rows), part, total, alphas)
+            }
+        })
+        .collect::<Result<_, _>>()?;
+    Ok((0..alphas.len()).map(|index| losses.iter().map(|fold| fold[index]).sum()).collect())
+}
+
+/// The losses on one fold from products alone: in the eigenvectors' coordinates a penalty costs O(d²).
+///
+/// ```text
+/// |Y_f|² − 2 Σᵢ sᵢ (A Bᵀ)ᵢᵢ + Σᵢⱼ sᵢ sⱼ (A Aᵀ)ᵢⱼ (Vᵀ Z_fᵀ Z_f V)ᵢⱼ      s = 1 / (λ + α)
+/// ```
+///
+/// where λ and V are the eigenvalues and eigenvectors of the other samples' Gram matrix, A is Vᵀ times their products
+/// with the target, so that the weights are `V diag(s) A`, and B is the same of the fold f.
+fn losses_by_eigenvalues(part: &Products, total: &Products, alphas: &[f64]) -> Result<Vec<f64>, EstimateError> {
+    let (rest, mean_z, mean_y) = total.without(part);
+    let mut held_out = part.about(&mean_z, &mean_y);
+    matrix::mirror(&mut held_out.zz);
+    let eigen = matrix::eigen(rest.zz.view())?;
+    let rotated = matrix::product_transposed(rest.yz.view(), eigen.vectors.view());
+    let rotated_held_out = matrix::product_transposed(held_out.yz.view(), eigen.vectors.view());
+    let half = matrix::product(eigen.vectors.view(), held_out.zz.view());
+    let mut quadratic = matrix::product_transposed(half.view(), eigen.vectors.view());
+    let mut squares = matrix::gram(rotated.view());
+    matrix::mirror(&mut squares);
+    quadratic *= &squares;
+    let linear = (&rotated * &rotated_held_out).sum_axis(Axis(0));
+    Ok(alphas
+        .iter()
+        .map(|alpha| {
+            let shrink = eigen.values.mapv(|value| 1.0 / (value.max(0.0) + alpha));
+            held_out.yy - 2.0 * shrink.dot(&linear) + shrink.dot(&quadratic.dot(&shrink))
+        })
+        .collect())
+}
+
+/// The losses on one fold by one factorization a penalty and a prediction of the fold.
+fn losses_by_factors(
+    z: ArrayView2<'_, f64>,
+    y: ArrayView2<'_, f64>,
+    part: &Products,
+    total: &Products,
+    alphas: &[f64],
+) -> Result<Vec<f64>, EstimateError> {
+    let (rest, mean_z, mean_y) = total.without(part);
+    let z = &z - &mean_z;
+    let y = &y - &mean_y;
+    alphas.par_iter().map(|&alpha| Ok(squared_errors(z.view(), y.view(), &rest.weights(alpha)?).sum())).collect()
+}
+
+/// The summed squared error of each sample.
+pub(super) fn squared_errors(z: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, weights: &Array2<f64>) -> Array1<f64> {
+    let predicted = matrix::product_transposed(z, weights.view());
+    Zip::from(predicted.rows())
+        .and(y.rows())
+        .map_collect(|predicted, y| predicted.iter().zip(y).map(|(predicted, y)| (y - predicted).powi(2)).sum())
+}
+
+/// Adds `factor · left · rightᵀ`.
+fn add_outer(sum: &mut Array2<f64>, factor: f64, left: ArrayView1<'_, f64>, right: ArrayView1<'_, f64>) {
+    for (mut row, &left) in sum.outer_iter_mut().zip(left) {
+        row.scaled_add(factor * left, &right);
+    }
+}

@@ -1,0 +1,41 @@
+use ndarray::{Array2, ArrayView2, Axis, s};
+
+use crate::estimate::columns::{self, Element};
+use crate::estimate::{EstimateError, Split, matrix};
+
+/// Directions that a rotated layer keeps: all but those that are rounding, for the fit must not change.
+const ROTATED: f64 = 1e-13;
+
+/// Training and test rows in double precision, less the training means.
+pub(super) struct Sides {
+    /// The training rows, in the order of the split.
+    pub(super) train: Array2<f64>,
+    /// The test rows.
+    pub(super) test: Array2<f64>,
+    /// The sum of the squares of `train`.
+    pub(super) squares: f64,
+}
+
+impl Sides {
+    /// The two sides of `matrix`; columns that are constant in training only on request.
+    pub(super) fn new<T: Element>(matrix: ArrayView2<'_, T>, split: &Split, keep_constant: bool) -> Self {
+        let moments = columns::moments(matrix, Some(&split.train));
+        let kept: Vec<usize> =
+            (0..matrix.ncols()).filter(|&column| keep_constant || moments.squares[column] > 0.0).collect();
+        let rows = |rows: &[usize]| columns::only(columns::centered(matrix, Some(rows), moments.means.view()), &kept);
+        Self { train: rows(&split.train), test: rows(&split.test), squares: moments.squares.sum() }
+    }
+
+    /// The same samples in coordinates along the principal axes of the training rows.
+    ///
+    /// With more columns than training rows these are fewer, and a penalized fit never leaves their span.
+    pub(super) fn within_train_span(self) -> Result<Self, EstimateError> {
+        let eigen = matrix::double::eigen(matrix::double::row_gram(self.train.view()).view())?;
+        let rank = eigen.rank(ROTATED);
+        let left = eigen.vectors.slice(s![..rank, ..]);
+        let lengths = eigen.values.slice(s![..rank]).mapv(f64::sqrt);
+        let axes = matrix::double::product(left, self.train.view()) / lengths.view().insert_axis(Axis(1));
+        let test = matrix::double::product_transposed(self.test.view(), axes.view());
+        Ok(Self { train: &left.t() * &lengths, test, squares: self.squares })
+    }
+}

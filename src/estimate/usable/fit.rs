@@ -1,0 +1,143 @@
+//! The choice of a penalty, and the fit with it.
+
+use std::ops::Range;
+
+use ndarray::ArrayView2;
+
+use super::lbfgs::{Solution, minimize};
+use super::precondition::Curvature;
+use super::softmax::{Softmax, judge};
+use super::standardize::{Features, Scaler};
+use crate::estimate::split::Split;
+
+/// Penalties in a row that may do worse than the best one before the path ends.
+const PATIENCE: usize = 2;
+
+/// Standardized training samples, fold after fold.
+pub(super) struct Training {
+    features: Features,
+    n_columns: usize,
+    classes: Vec<u32>,
+    counts: Vec<usize>,
+    folds: Vec<Range<usize>>,
+}
+
+/// A probe fitted to all training samples.
+pub(super) struct Fit {
+    /// The penalty that was chosen; none without features.
+    pub penalty: Option<f64>,
+    /// The parameters, and how they were reached.
+    pub solution: Solution,
+}
+
+impl Training {
+    /// Gathers the training rows; `classes` holds the class of each row of z, out of `n_classes`.
+    pub(super) fn new<T: Copy + Into<f64> + Sync>(
+        z: ArrayView2<'_, T>,
+        scaler: &Scaler,
+        split: &Split,
+        n_folds: usize,
+        classes: &[u32],
+        n_classes: usize,
+    ) -> Self {
+        let mut order = split.train.clone();
+        // Dealt class after class, so that no fold lacks a class, in whatever order the labels come.
+        order.sort_by_key(|&row| classes[row]);
+        let mut rows = Vec::with_capacity(order.len());
+        let mut folds = Vec::with_capacity(n_folds);
+        for fold in 0..n_folds {
+            let first = rows.len();
+            rows.extend(order.iter().skip(fold).step_by(n_folds));
+            folds.push(first..rows.len());
+        }
+        let classes: Vec<u32> = rows.iter().map(|&row| classes[row]).collect();
+        let mut counts = vec![0; n_classes];
+        for &class in &classes {
+            counts[class as usize] += 1;
+        }
+        Self { features: scaler.apply(z, &rows), n_columns: scaler.n_columns(), classes, counts, folds }
+    }
+
+    /// The number of samples of the rarest class.
+    pub(super) fn smallest_class(&self) -> usize {
+        self.counts.iter().copied().min().unwrap_or(0)
+    }
+
+    /// The best model that looks at nothing: the frequencies of the classes.
+    pub(super) fn without_features(&self) -> Fit {
+        let parameters = self.log_frequencies();
+        let objective = -parameters.iter().map(|ln| ln.exp() * ln).sum::<f64>();
+        let solution = Solution { parameters, objective, gradient_norm: 0.0, iterations: 0 };
+        Fit { penalty: None, solution }
+    }
+
+    /// Chooses a penalty by cross-validation if there are several (given in decreasing order), and fits with it.
+    pub(super) fn fit(&self, penalties: &[f64], tolerance: f64) -> Fit {
+        let n = self.classes.len();
+        let curvature = Curvature::new(&self.features, n, self.n_columns);
+        let mut start = vec![0.0; self.counts.len() * self.features.stride()];
+        start.extend(self.log_frequencies());
+        let (penalty, start) = match penalties {
+            [penalty] => (*penalty, start),
+            _ => self.choose(penalties, start, &curvature, 10.0 * tolerance),
+        };
+        let solution = self.solve(&self.folds, penalty, start, &curvature.inverse(penalty), tolerance);
+        Fit { penalty: Some(penalty), solution }
+    }
+
+    /// The penalty with the least cross-entropy on the samples of the folds left out, and the mean model there.
+    fn choose(&self, penalties: &[f64], start: Vec<f64>, curvature: &Curvature, tolerance: f64) -> (f64, Vec<f64>) {
+        let used: Vec<usize> = (0..self.folds.len()).filter(|&fold| !self.folds[fold].is_empty()).collect();
+        let mut models = vec![start.clone(); used.len()];
+        let mut best = (f64::INFINITY, penalties[0], start);
+        let mut worse = 0;
+        for &penalty in penalties {
+            let inverse = curvature.inverse(penalty);
+            let mut loss = 0.0;
+            for (&fold, model) in used.iter().zip(&mut models) {
+                let mut others = self.folds.clone();
+                let left_out = others.remove(fold);
+                *model = self.solve(&others, penalty, std::mem::take(model), &inverse, tolerance).parameters;
+                let judgments = judge(&self.features, left_out, &self.classes, model);
+                loss += judgments.iter().map(|judgment| judgment.cross_entropy).sum::<f64>();
+            }
+            if loss < best.0 {
+                best = (loss, penalty, mean(&models));
+                worse = 0;
+            } else {
+                worse += 1;
+                if worse == PATIENCE {
+                    break;
+                }
+            }
+        }
+        (best.1, best.2)
+    }
+
+    fn solve(
+        &self,
+        segments: &[Range<usize>],
+        penalty: f64,
+        start: Vec<f64>,
+        inverse: &impl Fn(&mut [f64]),
+        tolerance: f64,
+    ) -> Solution {
+        let mut objective = Softmax::new(&self.features, &self.classes, self.counts.len(), segments, penalty);
+        minimize(|parameters, gradient| objective.value_and_gradient(parameters, gradient), inverse, start, tolerance)
+    }
+
+    fn log_frequencies(&self) -> Vec<f64> {
+        let n = self.classes.len() as f64;
+        self.counts.iter().map(|&count| (count as f64 / n).ln()).collect()
+    }
+}
+
+fn mean(models: &[Vec<f64>]) -> Vec<f64> {
+    let mut mean = vec![0.0; models[0].len()];
+    for model in models {
+        for (mean, parameter) in mean.iter_mut().zip(model) {
+            *mean += parameter / models.len() as f64;
+        }
+    }
+    mean
+}

@@ -1,0 +1,117 @@
+//! The parameters of a probe, checked when they are read.
+
+use serde::{Deserialize, Serialize};
+
+/// Penalties to choose from, from the largest to the smallest; at least one, each positive.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "Vec<f64>", into = "Vec<f64>")]
+pub struct Penalties(Vec<f64>);
+
+impl Penalties {
+    /// The penalties in decreasing order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[f64] {
+        &self.0
+    }
+}
+
+impl Default for Penalties {
+    /// Every power of ten from 10 to 10⁻⁵: the cross-entropy is flat about its minimum, finer steps change little.
+    fn default() -> Self {
+        Self(vec![10.0, 1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5])
+    }
+}
+
+impl TryFrom<Vec<f64>> for Penalties {
+    type Error = String;
+
+    fn try_from(mut penalties: Vec<f64>) -> Result<Self, String> {
+        if penalties.is_empty() {
+            return Err("`penalties` is empty; give one penalty at least".to_owned());
+        }
+        if let Some(penalty) = penalties.iter().find(|penalty| !(penalty.is_finite() && **penalty > 0.0)) {
+            return Err(format!("penalty {penalty} is not positive; without one the minimum may not exist"));
+        }
+        penalties.sort_unstable_by(|a, b| b.total_cmp(a));
+        penalties.dedup();
+        Ok(Self(penalties))
+    }
+}
+
+impl From<Penalties> for Vec<f64> {
+    fn from(penalties: Penalties) -> Self {
+        penalties.0
+    }
+}
+
+/// The number of parts for cross-validation, at least 2.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(try_from = "usize", into = "usize")]
+pub struct Folds(usize);
+
+impl Folds {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl Default for Folds {
+    /// Five: the penalty is chosen for a probe that saw four fifths of the samples, close to all of them.
+    fn default() -> Self {
+        Self(5)
+    }
+}
+
+impl TryFrom<usize> for Folds {
+    type Error = String;
+
+    fn try_from(folds: usize) -> Result<Self, String> {
+        if folds < 2 { Err(format!("cross-validation needs 2 folds or more, found {folds}")) } else { Ok(Self(folds)) }
+    }
+}
+
+impl From<Folds> for usize {
+    fn from(folds: Folds) -> Self {
+        folds.0
+    }
+}
+
+/// A positive number: the largest entry of the gradient that is good enough.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Tolerance(f64);
+
+impl Tolerance {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Default for Tolerance {
+    /// 10⁻⁵: on standardized features the objective is then known to about eight digits.
+    fn default() -> Self {
+        Self(1e-5)
+    }
+}
+
+impl TryFrom<f64> for Tolerance {
+    type Error = String;
+
+    fn try_from(tolerance: f64) -> Result<Self, String> {
+        if tolerance.is_finite() && tolerance > 0.0 {
+            Ok(Self(tolerance))
+        } else {
+            Err(format!("tolerance {tolerance} is not positive"))
+        }
+    }
+}
+
+impl From<Tolerance> for f64 {
+    fn from(tolerance: Tolerance) -> Self {
+        tolerance.0
+    }
+}

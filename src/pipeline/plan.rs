@@ -1,0 +1,228 @@
+//! The checked plan: everything that can be wrong before the work starts has been looked at.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::reference::{self, Bound, Proof};
+use super::variables::Variables;
+use super::{Loss, Pipeline, PipelineError};
+use crate::archive::{Checkpoint, Series};
+use crate::graph::{Binding, Model, Tap, select_taps};
+use crate::replay::{FeedInputs, Runtime, Session};
+use crate::samples::Samples;
+use crate::table::SCHEMA_VERSION;
+
+/// A run made definite.
+#[derive(Debug)]
+pub struct Plan {
+    /// The pipeline file.
+    pub pipeline: Pipeline,
+    /// The name of the run: the pipeline file's, without its ending.
+    pub name: String,
+    /// Where results go.
+    pub output: PathBuf,
+    /// The selected checkpoints, in the order of their steps.
+    pub checkpoints: Vec<Checkpoint>,
+    /// How many checkpoints the archive has.
+    pub available: usize,
+    /// Who feeds whom.
+    pub binding: Binding,
+    /// The reference checkpoint's name.
+    pub reference: String,
+    /// The proof of the binding, where one was possible.
+    pub proof: Option<Proof>,
+    /// The taps, in graph order.
+    pub taps: Vec<Tap>,
+    /// The units of each tap.
+    pub widths: Vec<usize>,
+    /// The output and the label column of the loss, or why there is none.
+    pub loss: Result<(String, String), String>,
+    /// The runtime.
+    pub runtime: &'static Runtime,
+    /// The hash of everything that all parts have in common.
+    pub hash: String,
+    pub(super) graph: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) feed: FeedInputs,
+    pub(super) samples: Samples,
+    pub(super) variables: Variables,
+    weight_bytes: usize,
+}
+
+impl Plan {
+    /// Resolves a pipeline file: finds the checkpoints, binds the graph, proves the binding, checks
+    /// samples, taps and measures.
+    ///
+    /// # Errors
+    ///
+    /// [`PipelineError`] for everything that would make the run fail or its numbers wrong.
+    pub fn new(path: &Path, output: Option<&Path>, runtime: &'static Runtime) -> Result<Self, PipelineError> {
+        let pipeline = Pipeline::open(path)?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let series = Series::find(&folder.join(&pipeline.archive.checkpoints), pipeline.archive.step_from)?;
+        let available = series.checkpoints().len();
+        let checkpoints = pipeline.archive.steps.select(series.checkpoints().to_vec())?;
+        let model = Model::open(&folder.join(&pipeline.graph.model))?;
+        let taps = select_taps(&model, &pipeline.graph.taps, &pipeline.replay.pool)?;
+        let table = &pipeline.samples;
+        let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref())?;
+        let variables = Variables::new(&pipeline, &samples)?;
+        let loss = loss(pipeline.replay.loss.as_ref(), &model, &samples)?;
+        let bound = reference::bind(&folder, &pipeline.graph, &model, &series)?;
+        let batch = pipeline.replay.batch.get();
+        let (trial, proof) = reference::prove(runtime, &model, &bound, &taps, &samples, batch)?;
+        let graph = model.path().display().to_string();
+        let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
+        let bytes = model.without_weights(&names, &bound.binding.feeds);
+        let session = Session::new(runtime, &graph, &model.with_outputs(&[]), Vec::new())?;
+        let feed = FeedInputs::new(&samples, session.inputs())?;
+        let Bound { binding, checkpoint, .. } = bound;
+        Ok(Self {
+            hash: hash(&pipeline, &model, &samples, &binding, runtime),
+            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            output: output.map_or_else(|| folder.join(&pipeline.table.folder), Path::to_owned),
+            weight_bytes: binding.feeds.iter().map(|feed| feed.shape.iter().product::<usize>() * feed.float.size()).sum(),
+            widths: trial.iter().map(|tap| tap.values.ncols()).collect(),
+            reference: checkpoint.name().to_owned(),
+            pipeline,
+            checkpoints,
+            available,
+            binding,
+            proof,
+            taps,
+            loss,
+            runtime,
+            graph,
+            bytes,
+            feed,
+            samples,
+            variables,
+        })
+    }
+
+    /// The number of samples.
+    #[must_use]
+    pub fn n_samples(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// An upper estimate of the memory that each worker needs, in bytes.
+    ///
+    /// Weights twice (ours and the runtime's), the activations of all taps, and what the measures of
+    /// the widest tap copy of it in double precision.
+    #[must_use]
+    pub fn bytes_per_worker(&self) -> usize {
+        let activations = self.widths.iter().sum::<usize>() * self.n_samples() * size_of::<f32>();
+        let widest = self.widths.iter().max().copied().unwrap_or(0);
+        let copies = 2 * widest * self.n_samples() * size_of::<f64>() + widest.min(self.n_samples()).pow(2) * size_of::<f64>();
+        2 * self.weight_bytes + activations + copies
+    }
+
+    /// The bytes that all workers share: inputs, and what measures make of them.
+    #[must_use]
+    pub fn shared_bytes(&self) -> usize {
+        let matrices = self.variables.inputs.iter().chain(self.variables.compressed.iter().flatten());
+        2 * self.feed.bytes() + matrices.map(|matrix| matrix.len() * size_of::<f64>()).sum::<usize>()
+    }
+}
+
+/// The plan as it is printed before a run.
+impl fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let megabytes = |bytes: usize| bytes.div_ceil(1 << 20);
+        let first = self.checkpoints.first().map_or(0, Checkpoint::step);
+        let last = self.checkpoints.last().map_or(0, Checkpoint::step);
+        writeln!(formatter, "checkpoints  {} of {}, steps {first} to {last}", self.checkpoints.len(), self.available)?;
+        write!(formatter, "binding      {} tensors bound to {}", self.binding.feeds.len(), self.reference)?;
+        match &self.proof {
+            Some(proof) => writeln!(
+                formatter,
+                ", proven on {} samples (largest relative difference {:.1e})",
+                proof.n_samples, proof.largest_difference
+            )?,
+            None => writeln!(formatter, " by name and shape only: NOT PROVEN, no reference checkpoint was given")?,
+        }
+        if !self.binding.constants.is_empty() {
+            writeln!(formatter, "             constants of the graph: {}", self.binding.constants.join(", "))?;
+        }
+        for (tensor, reason) in &self.binding.unused {
+            writeln!(formatter, "             unused tensor {tensor}: {reason}")?;
+        }
+        write!(formatter, "taps         ")?;
+        for (place, (tap, width)) in self.taps.iter().zip(&self.widths).enumerate() {
+            write!(formatter, "{}{} ({width})", if place == 0 { "" } else { ", " }, tap.name)?;
+        }
+        writeln!(formatter)?;
+        let split = &self.variables.split;
+        writeln!(
+            formatter,
+            "samples      {}, of which {} train and {} test probes and decoders",
+            self.n_samples(),
+            split.train.len(),
+            split.test.len()
+        )?;
+        writeln!(formatter, "measures     {} at each tap of each checkpoint", self.pipeline.estimate.measures.len())?;
+        match &self.loss {
+            Ok((output, label)) => writeln!(formatter, "loss         cross-entropy of `{output}` against `{label}`")?,
+            Err(reason) => writeln!(formatter, "loss         none: {reason}")?,
+        }
+        writeln!(
+            formatter,
+            "memory       at most about {} MB a worker and {} MB shared, whatever the number of checkpoints",
+            megabytes(self.bytes_per_worker()),
+            megabytes(self.shared_bytes())
+        )?;
+        writeln!(formatter, "runtime      ONNX Runtime {} ({})", self.runtime.version(), self.runtime.path().display())?;
+        write!(formatter, "plan         {}", &self.hash[..8])
+    }
+}
+
+/// What the loss is computed from: what the pipeline file names, or the only ones of their kind.
+fn loss(table: Option<&Loss>, model: &Model, samples: &Samples) -> Result<Result<(String, String), String>, PipelineError> {
+    let (output, label) = match table {
+        Some(Loss::None) => return Ok(Err("the pipeline file says so".to_owned())),
+        Some(Loss::Of { output, label }) => (output.clone(), label.clone()),
+        None => (None, None),
+    };
+    let outputs: Vec<String> = model.outputs().into_iter().map(str::to_owned).collect();
+    let labels: Vec<String> = samples.labels.iter().map(|column| column.name.clone()).collect();
+    let named = table.is_some();
+    let output = choose("output", output, &outputs);
+    let label = choose("label", label, &labels);
+    match (output, label) {
+        (Ok(output), Ok(label)) => Ok(Ok((output, label))),
+        (Err(reason), _) | (_, Err(reason)) if named => Err(PipelineError::Loss { reason }),
+        (Err(reason), _) | (_, Err(reason)) => Ok(Err(reason)),
+    }
+}
+
+fn choose(kind: &str, wanted: Option<String>, there: &[String]) -> Result<String, String> {
+    match (wanted, there) {
+        (Some(wanted), _) if there.contains(&wanted) => Ok(wanted),
+        (Some(wanted), _) => Err(format!("found no {kind} `{wanted}`, needed one of: {}", there.join(", "))),
+        (None, [only]) => Ok(only.clone()),
+        (None, []) => Err(format!("there is no {kind}")),
+        (None, _) => Err(format!("found the {kind}s {}; name one with `[replay] loss = {{ of = {{ {kind} = \"...\" }} }}`", there.join(", "))),
+    }
+}
+
+/// The hash of everything that all parts have in common: where results go is not part of it.
+fn hash(pipeline: &Pipeline, model: &Model, samples: &Samples, binding: &Binding, runtime: &Runtime) -> String {
+    let mut settings = serde_json::to_value(pipeline).expect("every value of a pipeline file can be written as JSON");
+    if let Some(settings) = settings.as_object_mut() {
+        settings.remove("table");
+    }
+    let feeds: Vec<_> = binding.feeds.iter().map(|feed| [&feed.initializer, &feed.tensor]).collect();
+    let all = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "schema": SCHEMA_VERSION,
+        "pipeline": settings,
+        "graph": model.hash(),
+        "samples": samples.hash(),
+        "binding": feeds,
+        "onnxruntime": runtime.version(),
+    });
+    blake3::hash(all.to_string().as_bytes()).to_hex().to_string()
+}

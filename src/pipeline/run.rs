@@ -1,0 +1,210 @@
+//! All checkpoints of a shard, in parallel, resumable.
+//!
+//! As many checkpoints are in flight as there are workers, and no more: each worker hands one
+//! checkpoint at a time to the thread pool and waits for it. (Were the pool itself to iterate over
+//! the checkpoints, a thread that waits for a measure would start another checkpoint, and memory
+//! would grow with the archive.) Inside a checkpoint, taps and measures share the pool.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::unit::{self, Rows};
+use super::{Plan, PipelineError};
+use crate::archive::Checkpoint;
+use crate::replay::ReplayError;
+use crate::table::{Folder, Provenance};
+
+/// Which part of the checkpoints a process takes: those whose place leaves `index` when divided by `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: usize,
+    count: usize,
+}
+
+impl Shard {
+    /// The shard `index` of `count`, from 0.
+    ///
+    /// # Errors
+    ///
+    /// [`PipelineError::Shard`] for an index that is not below the count.
+    pub fn new(index: usize, count: usize) -> Result<Self, PipelineError> {
+        if index < count { Ok(Self { index, count }) } else { Err(PipelineError::Shard { index, count: count.max(1) }) }
+    }
+
+    /// All checkpoints.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self { index: 0, count: 1 }
+    }
+}
+
+/// What is told while a run goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// This many checkpoints will be looked at.
+    Planned(usize),
+    /// A checkpoint was there already.
+    Kept,
+    /// A checkpoint is done.
+    Done,
+    /// A checkpoint as a whole failed, and its rows say so.
+    Failed {
+        /// The checkpoint.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The result folder.
+    pub folder: PathBuf,
+    /// Checkpoints that were measured now.
+    pub done: usize,
+    /// Checkpoints that were there already.
+    pub kept: usize,
+    /// Rows of this shard without a value, those of checkpoints that were there already among them.
+    pub failed_rows: usize,
+}
+
+/// Measures the checkpoints of a shard and writes a part for each.
+///
+/// `stopping` returns the signal that asks to stop, if one does: checkpoints in flight are dropped,
+/// finished ones stay. `tell` may be called from any thread.
+///
+/// # Errors
+///
+/// [`PipelineError::Table`] when results cannot be written, [`PipelineError::Stopped`]; a checkpoint
+/// that is at fault is no error but rows.
+pub fn run(
+    plan: &Plan,
+    shard: Shard,
+    threads: NonZeroUsize,
+    stopping: &(dyn Fn() -> Option<i32> + Sync),
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<Finished, PipelineError> {
+    let steps: Vec<u64> = plan.checkpoints.iter().map(Checkpoint::step).collect();
+    let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps)?;
+    let mine: Vec<&Checkpoint> = plan.checkpoints.iter().skip(shard.index).step_by(shard.count).collect();
+    tell(Event::Planned(mine.len()));
+    let pool = ThreadPoolBuilder::new().num_threads(threads.get()).build();
+    let pool = pool.map_err(|error| PipelineError::Threads { threads: threads.get(), reason: error.to_string() })?;
+    let work = Work { plan, folder, pool, stopping, tell, failure: Mutex::new(None) };
+    let next = AtomicUsize::new(0);
+    let tally = Mutex::new(Finished { folder: plan.output.clone(), done: 0, kept: 0, failed_rows: 0 });
+    thread::scope(|scope| {
+        for _ in 0..threads.get().min(mine.len()) {
+            scope.spawn(|| {
+                while work.goes_on().is_continue() {
+                    let Some(checkpoint) = mine.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                    match work.one(checkpoint) {
+                        Ok(outcome) => outcome.add_to(&mut tally.lock().expect("no worker panics while it counts")),
+                        Err(error) => work.fail(error),
+                    }
+                }
+            });
+        }
+    });
+    let finished = tally.into_inner().expect("no worker panicked while it counted");
+    if let Some(error) = work.failure.into_inner().expect("no worker panicked while it failed") {
+        return Err(error);
+    }
+    if let Some(signal) = stopping() {
+        return Err(PipelineError::Stopped { done: finished.done + finished.kept, planned: mine.len(), signal });
+    }
+    Ok(finished)
+}
+
+/// What the workers share.
+struct Work<'a> {
+    plan: &'a Plan,
+    folder: Folder,
+    pool: ThreadPool,
+    stopping: &'a (dyn Fn() -> Option<i32> + Sync),
+    tell: &'a (dyn Fn(Event) + Sync),
+    failure: Mutex<Option<PipelineError>>,
+}
+
+/// What became of one checkpoint.
+enum Outcome {
+    Kept { failed_rows: usize },
+    Done { failed_rows: usize },
+    Dropped,
+}
+
+impl Work<'_> {
+    /// Whether nobody asked to stop and nothing failed for good.
+    fn goes_on(&self) -> ControlFlow<()> {
+        let failed = self.failure.lock().is_ok_and(|failure| failure.is_some());
+        if failed || (self.stopping)().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn fail(&self, error: PipelineError) {
+        if let Ok(mut failure) = self.failure.lock() {
+            failure.get_or_insert(error);
+        }
+    }
+
+    fn one(&self, checkpoint: &Checkpoint) -> Result<Outcome, PipelineError> {
+        let opened = checkpoint.open();
+        let hash = opened.as_ref().ok().map(|weights| self.pool.install(|| weights.hash()));
+        let identity = self.identity(checkpoint, hash.as_deref());
+        // A checkpoint that cannot be read is always tried again: the disk may have been at fault.
+        let kept = hash.as_ref().and_then(|_| self.folder.done(checkpoint.step(), &identity));
+        if let Some(failed_rows) = kept {
+            (self.tell)(Event::Kept);
+            return Ok(Outcome::Kept { failed_rows });
+        }
+        let weights = opened.as_ref().ok();
+        let rows = self.pool.install(|| unit::rows(self.plan, checkpoint, weights, hash, &|| self.goes_on()));
+        let Rows { measurements, checkpoint: row } = match rows {
+            Ok(rows) => rows,
+            Err(ReplayError::Stopped) => return Ok(Outcome::Dropped),
+            Err(error) => return Err(error.into()),
+        };
+        let failed_rows = measurements.iter().filter(|row| row.value.is_none()).count() + usize::from(row.error.is_some());
+        let provenance = Provenance {
+            identity,
+            plan: self.plan.hash.clone(),
+            pipeline: self.plan.pipeline.resolved(),
+            runtime: self.plan.runtime.version().to_owned(),
+            failed_rows,
+        };
+        self.folder.write(checkpoint.step(), &measurements, &row, &provenance)?;
+        (self.tell)(match row.error {
+            Some(reason) => Event::Failed { file: row.file, reason },
+            None => Event::Done,
+        });
+        Ok(Outcome::Done { failed_rows })
+    }
+
+    /// The hash of everything that a part depends on.
+    fn identity(&self, checkpoint: &Checkpoint, hash: Option<&str>) -> String {
+        let all = format!("{}\0{}\0{}\0{}", self.plan.hash, checkpoint.step(), checkpoint.name(), hash.unwrap_or("unreadable"));
+        blake3::hash(all.as_bytes()).to_hex().to_string()
+    }
+}
+
+impl Outcome {
+    fn add_to(self, tally: &mut Finished) {
+        match self {
+            Self::Kept { failed_rows } => {
+                tally.kept += 1;
+                tally.failed_rows += failed_rows;
+            }
+            Self::Done { failed_rows } => {
+                tally.done += 1;
+                tally.failed_rows += failed_rows;
+            }
+            Self::Dropped => {}
+        }
+    }
+}
