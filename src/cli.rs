@@ -11,16 +11,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// them with ONNX Runtime, measures every tapped layer, and writes Parquet.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
     /// Never fetch ONNX Runtime: fail if there is none.
     #[arg(long, global = true)]
-    pub offline: bool,
+    pub(crate) offline: bool,
     /// Print nothing but results and errors.
     #[arg(long, short, global = true)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 const EXIT_CODES: &str = "\
@@ -38,7 +38,7 @@ Example:
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Replay and measure every checkpoint of a pipeline file; go on where an earlier run stopped.
     Run(Run),
     /// Resolve, bind and plan a pipeline file; run nothing.
@@ -53,49 +53,49 @@ pub enum Command {
 
 /// `run`
 #[derive(Debug, Args)]
-pub struct Run {
+pub(crate) struct Run {
     /// The pipeline file.
-    pub pipeline: PathBuf,
+    pub(crate) pipeline: PathBuf,
     /// Checkpoints in flight and threads for measures; never changes a result [default: all cores].
     #[arg(long)]
-    pub threads: Option<NonZeroUsize>,
+    pub(crate) threads: Option<NonZeroUsize>,
     /// Only part I of N of the checkpoints, from 0; all parts together give what one run gives.
     #[arg(long, value_name = "I/N", value_parser = shard)]
-    pub shard: Option<(usize, usize)>,
+    pub(crate) shard: Option<(usize, usize)>,
     /// The result folder, in place of the pipeline file's.
     #[arg(long, value_name = "FOLDER")]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// `check`
 #[derive(Debug, Args)]
-pub struct Check {
+pub(crate) struct Check {
     /// The pipeline file.
-    pub pipeline: PathBuf,
+    pub(crate) pipeline: PathBuf,
 }
 
 /// `inspect`
 #[derive(Debug, Args)]
-pub struct Inspect {
+pub(crate) struct Inspect {
     /// A `.safetensors` file or index, a folder or glob of checkpoints, or an `.onnx` graph.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// `query`
 #[derive(Debug, Args)]
-pub struct Query {
+pub(crate) struct Query {
     /// The result folder.
-    pub results: PathBuf,
+    pub(crate) results: PathBuf,
     /// The query, in polars' SQL.
-    pub sql: String,
+    pub(crate) sql: String,
     /// How rows are written.
     #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
-    pub format: OutputFormat,
+    pub(crate) format: OutputFormat,
 }
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// Comma-separated values with a header.
     Csv,
     /// One array of objects.
@@ -106,101 +106,107 @@ pub enum OutputFormat {
 
 /// `measure`
 #[derive(Debug, Args)]
-pub struct Measure {
+pub(crate) struct Measure {
     /// The quantity.
     #[command(subcommand)]
-    pub quantity: Quantity,
+    pub(crate) quantity: Quantity,
 }
 
 /// The quantity that `measure` estimates.
 #[derive(Debug, Subcommand)]
-pub enum Quantity {
+pub(crate) enum Quantity {
     /// Mutual information between two variables, or a variable and a label.
-    #[command(after_help = "Example:\n  infoplane measure information --x x.npy --y y.npy --estimator '{ ksg = { neighbors = 3 } }'")]
+    #[command(
+        after_help = "Example:\n  infoplane measure information --x x.npy --y y.npy --estimator '{ ksg = { neighbors = 3 } }'"
+    )]
     Information(InformationArguments),
     /// What a probe can read of a label, on held-out samples.
     #[command(after_help = "Example:\n  infoplane measure usable --x z.npy --labels y.npy --probe '{ linear = {} }'")]
     Usable(UsableArguments),
     /// How well a target can be rebuilt, on held-out samples.
-    #[command(after_help = "Example:\n  infoplane measure reconstruction --x z.npy --target inputs.npy --decoder '{ linear = {} }'")]
+    #[command(
+        after_help = "Example:\n  infoplane measure reconstruction --x z.npy --target inputs.npy --decoder '{ linear = {} }'"
+    )]
     Reconstruction(ReconstructionArguments),
 }
 
 /// `measure information`
 #[derive(Debug, Args)]
-pub struct InformationArguments {
+pub(crate) struct InformationArguments {
     /// The first variable: `.npy` of one or two dimensions, one row a sample.
     #[arg(long)]
-    pub x: PathBuf,
+    pub(crate) x: PathBuf,
     /// The second variable.
     #[arg(long, conflicts_with = "labels", required_unless_present = "labels")]
-    pub y: Option<PathBuf>,
+    pub(crate) y: Option<PathBuf>,
     /// Integer labels in place of the second variable.
     #[arg(long)]
-    pub labels: Option<PathBuf>,
+    pub(crate) labels: Option<PathBuf>,
     /// The estimator, as in a pipeline file: `{ ksg = { neighbors = 3 } }`, `{ gaussian = {} }`, `{ ross = { neighbors = 3 } }`.
     #[arg(long)]
-    pub estimator: String,
+    pub(crate) estimator: String,
     /// How variables (not labels) are compressed first: `{ pca = { components = 4 } }`.
     #[arg(long, default_value = "{ none = {} }")]
-    pub compress: String,
+    pub(crate) compress: String,
     /// What is done to each coordinate then: `raw` or `standardized`.
     #[arg(long, default_value = "raw")]
-    pub margins: String,
+    pub(crate) margins: String,
 }
 
 /// `measure usable`
 #[derive(Debug, Args)]
-pub struct UsableArguments {
+pub(crate) struct UsableArguments {
     /// The layer: `.npy` of one or two dimensions, one row a sample.
     #[arg(long)]
-    pub x: PathBuf,
+    pub(crate) x: PathBuf,
     /// Integer labels.
     #[arg(long)]
-    pub labels: PathBuf,
+    pub(crate) labels: PathBuf,
     /// The layer of the test samples; without it a part of `--x` is held out.
     #[arg(long, requires = "test_labels")]
-    pub test_x: Option<PathBuf>,
+    pub(crate) test_x: Option<PathBuf>,
     /// The labels of the test samples.
     #[arg(long, requires = "test_x")]
-    pub test_labels: Option<PathBuf>,
+    pub(crate) test_labels: Option<PathBuf>,
     /// The family of decoders, as in a pipeline file: `{ linear = {} }`.
     #[arg(long)]
-    pub probe: String,
+    pub(crate) probe: String,
     /// How samples are held out.
     #[command(flatten)]
-    pub split: SplitArguments,
+    pub(crate) split: SplitArguments,
 }
 
 /// `measure reconstruction`
 #[derive(Debug, Args)]
-pub struct ReconstructionArguments {
+pub(crate) struct ReconstructionArguments {
     /// The layer: `.npy` of one or two dimensions, one row a sample.
     #[arg(long)]
-    pub x: PathBuf,
+    pub(crate) x: PathBuf,
     /// What is rebuilt from it.
     #[arg(long)]
-    pub target: PathBuf,
+    pub(crate) target: PathBuf,
     /// The family of decoders, as in a pipeline file: `{ linear = {} }`.
     #[arg(long)]
-    pub decoder: String,
+    pub(crate) decoder: String,
     /// How samples are held out.
     #[command(flatten)]
-    pub split: SplitArguments,
+    pub(crate) split: SplitArguments,
 }
 
 /// How samples are held out.
 #[derive(Debug, Args)]
-pub struct SplitArguments {
+pub(crate) struct SplitArguments {
     /// The fraction of samples to test on, chosen by row number.
     #[arg(long, default_value_t = 0.3)]
-    pub held_out: f64,
+    pub(crate) held_out: f64,
     /// The seed of the choice.
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
     let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
-    parts.filter(|&(index, count): &(usize, usize)| index < count).ok_or_else(|| "needed I/N with I from 0 to N − 1, such as 0/8".to_owned())
+    parts
+        .filter(|&(index, count): &(usize, usize)| index < count)
+        .ok_or_else(|| "needed I/N with I from 0 to N − 1, such as 0/8".to_owned())
 }

@@ -12,7 +12,10 @@ use infoplane::pipeline::PipelineError;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    #[expect(unsafe_code, reason = "some builds of ONNX Runtime write a device id and queue events unless this stands in the environment")]
+    #[expect(
+        unsafe_code,
+        reason = "some builds of ONNX Runtime write a device id and queue events unless this stands in the environment"
+    )]
     // SAFETY: this is the first statement of the process, so that no other thread reads the environment.
     unsafe {
         std::env::set_var("ORT_DISABLE_TELEMETRY", "1");

@@ -8,7 +8,9 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum ArchiveError {
     /// The folder or pattern leads to no checkpoint.
-    #[error("`{pattern}`: found no safetensors checkpoint; `checkpoints` must be a folder or a glob such as `runs/step-*.safetensors`")]
+    #[error(
+        "`{pattern}`: found no safetensors checkpoint; `checkpoints` must be a folder or a glob such as `runs/step-*.safetensors`"
+    )]
     Empty {
         /// The folder or glob of the pipeline file.
         pattern: String,
@@ -48,7 +50,9 @@ pub enum ArchiveError {
         path: String,
     },
     /// Two checkpoints claim the same step.
-    #[error("`{first}` and `{second}`: found step {step} in both; each step may occur once; narrow `checkpoints` or rename one")]
+    #[error(
+        "`{first}` and `{second}`: found step {step} in both; each step may occur once; narrow `checkpoints` or rename one"
+    )]
     DuplicateStep {
         /// One of the two.
         first: String,
@@ -70,7 +74,9 @@ pub enum ArchiveError {
         metadata: u64,
     },
     /// The selection leaves no checkpoint.
-    #[error("`steps`: {selection} selects none of the {available} checkpoints, whose steps run from {first} to {last}; widen it or use `steps = \"all\"`")]
+    #[error(
+        "`steps`: {selection} selects none of the {available} checkpoints, whose steps run from {first} to {last}; widen it or use `steps = \"all\"`"
+    )]
     NothingSelected {
         /// The selection, in words.
         selection: String,
@@ -98,7 +104,9 @@ pub enum ArchiveError {
         reason: String,
     },
     /// A tensor holds NaN or an infinity, or overflows the type that the graph needs.
-    #[error("`{path}`: tensor `{tensor}` holds {found} at element {element}; needed finite {needed} values; this checkpoint cannot be replayed")]
+    #[error(
+        "`{path}`: tensor `{tensor}` holds {found} at element {element}; needed finite {needed} values; this checkpoint cannot be replayed"
+    )]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -112,7 +120,9 @@ pub enum ArchiveError {
         needed: &'static str,
     },
     /// A tensor's type cannot become the graph's.
-    #[error("`{path}`: tensor `{tensor}` has type {found}; needed F64, F32, F16 or BF16; convert it when saving the checkpoint")]
+    #[error(
+        "`{path}`: tensor `{tensor}` has type {found}; needed F64, F32, F16 or BF16; convert it when saving the checkpoint"
+    )]
     Type {
         /// The file.
         path: PathBuf,

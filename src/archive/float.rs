@@ -75,7 +75,10 @@ impl<'a> Floats<'a> {
             (Self::F32(values), Float::F32) => Self::F32(values),
             (Self::F16(values), Float::F16) => Self::F16(values),
             (Self::Bf16(values), Float::Bf16) => Self::Bf16(values),
-            #[expect(clippy::cast_possible_truncation, reason = "narrowing rounds, and overflow is looked for afterwards")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "narrowing rounds, and overflow is looked for afterwards"
+            )]
             (values, Float::F32) => Self::F32(values.map(|value| value as f32)),
             (values, Float::F64) => Self::F64(values.map(|value| value)),
             (values, Float::F16) => Self::F16(values.map(f16::from_f64)),
@@ -148,7 +151,8 @@ mod tests {
 
     #[test]
     fn unaligned_bytes_read_the_same_as_aligned_ones() {
-        let values: Vec<u8> = [0_u8].into_iter().chain([1.5_f32, -2.25].into_iter().flat_map(f32::to_le_bytes)).collect();
+        let values: Vec<u8> =
+            [0_u8].into_iter().chain([1.5_f32, -2.25].into_iter().flat_map(f32::to_le_bytes)).collect();
         let shifted = Floats::from_bytes(Float::F32, &values[1..]);
         assert!(shifted.same_bits(&Floats::F32(Cow::Owned(vec![1.5, -2.25]))));
     }

@@ -31,9 +31,10 @@ impl Steps {
         let last = checkpoints.last().map_or(0, Checkpoint::step);
         let (selected, words): (Vec<_>, String) = match self {
             Self::All => (checkpoints, "all".to_owned()),
-            Self::Every(n) => {
-                (checkpoints.into_iter().filter(|checkpoint| checkpoint.step() % *n == 0).collect(), format!("every = {n}"))
-            }
+            Self::Every(n) => (
+                checkpoints.into_iter().filter(|checkpoint| checkpoint.step() % *n == 0).collect(),
+                format!("every = {n}"),
+            ),
             Self::Range([from, to]) => (
                 checkpoints.into_iter().filter(|checkpoint| (*from..=*to).contains(&checkpoint.step())).collect(),
                 format!("range = [{from}, {to}]"),

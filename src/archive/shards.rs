@@ -30,7 +30,9 @@ pub(super) fn read_index(path: &Path) -> Result<Vec<(PathBuf, Vec<String>)>, Arc
             return Err(fail(format!("tensor `{tensor}` points at `{file}`; needed a file in the index's own folder")));
         }
         if !folder.join(file).is_file() {
-            return Err(fail(format!("tensor `{tensor}` points at `{file}`, which is not there; copy the missing shard")));
+            return Err(fail(format!(
+                "tensor `{tensor}` points at `{file}`, which is not there; copy the missing shard"
+            )));
         }
         files.entry(file).or_default().push(tensor.clone());
     }

@@ -14,9 +14,7 @@ const GENERIC: [&str; 7] =
 /// number that stands at the end (`model_000500`).
 /// A number with letters or a decimal point right behind it (`step-10k`, `0.1`) is not taken.
 pub(super) fn from_name(relative: &str) -> Option<u64> {
-    let trimmed = relative
-        .trim_end_matches(".index.json")
-        .trim_end_matches(".safetensors");
+    let trimmed = relative.trim_end_matches(".index.json").trim_end_matches(".safetensors");
     trimmed.rsplit('/').filter(|part| !is_generic(part)).find_map(from_part)
 }
 
@@ -80,7 +78,13 @@ mod tests {
 
     #[test]
     fn names_that_only_look_like_steps_are_not_taken() {
-        for name in ["step-10k.safetensors", "model.safetensors", "lr-0.1.safetensors", "final.safetensors", "footstep9x.safetensors"] {
+        for name in [
+            "step-10k.safetensors",
+            "model.safetensors",
+            "lr-0.1.safetensors",
+            "final.safetensors",
+            "footstep9x.safetensors",
+        ] {
             assert_eq!(from_name(name), None, "{name}");
         }
     }

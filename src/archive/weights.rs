@@ -65,9 +65,10 @@ impl Weights {
         for (file, wanted) in parts {
             weights.add(&file, wanted).map_err(|error| match error {
                 // A shard is at fault because the index promised something of it: name both.
-                ArchiveError::Invalid { path: shard, reason } if is_index(path) => {
-                    ArchiveError::Index { path: path.to_owned(), reason: format!("its shard `{}`: {reason}", shard.display()) }
-                }
+                ArchiveError::Invalid { path: shard, reason } if is_index(path) => ArchiveError::Index {
+                    path: path.to_owned(),
+                    reason: format!("its shard `{}`: {reason}", shard.display()),
+                },
                 other => other,
             })?;
         }
@@ -145,8 +146,12 @@ impl Weights {
         for (name, info) in metadata.tensors() {
             if wanted.as_ref().is_none_or(|wanted| wanted.contains(&name)) {
                 found += 1;
-                let place =
-                    Place { file: self.files.len(), dtype: info.dtype, shape: info.shape.clone(), offsets: info.data_offsets };
+                let place = Place {
+                    file: self.files.len(),
+                    dtype: info.dtype,
+                    shape: info.shape.clone(),
+                    offsets: info.data_offsets,
+                };
                 self.places.insert(name, place);
             }
         }

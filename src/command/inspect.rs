@@ -58,7 +58,8 @@ fn graph(cli: &Cli, path: &Path) -> anyhow::Result<()> {
     }
     println!("tappable tensors (give these names or globs as `taps`)");
     for (name, operator) in tensors {
-        let info = session.outputs().iter().find(|info| info.name == name).context("every tensor was made an output")?;
+        let info =
+            session.outputs().iter().find(|info| info.name == name).context("every tensor was made an output")?;
         let output = if model.outputs().contains(&name) { "  (output)" } else { "" };
         println!("  {:<9} {:<20} {name}  from {operator}{output}", info.element.name(), info.shape_words());
     }

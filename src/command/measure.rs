@@ -40,12 +40,20 @@ fn information(arguments: &InformationArguments) -> anyhow::Result<Value> {
     let estimate = match (&arguments.y, &arguments.labels) {
         (Some(y), _) => {
             let y = prepare(y)?;
-            let estimator = estimator.continuous().context("`--estimator`: this estimator is for labels; give `--labels`, or use `ksg` or `gaussian`")?;
-            if x.ncols() == 0 || y.ncols() == 0 { constant(x.nrows()) } else { estimator.estimate(Paired::new(x.view(), y.view())?)? }
+            let estimator = estimator
+                .continuous()
+                .context("`--estimator`: this estimator is for labels; give `--labels`, or use `ksg` or `gaussian`")?;
+            if x.ncols() == 0 || y.ncols() == 0 {
+                constant(x.nrows())
+            } else {
+                estimator.estimate(Paired::new(x.view(), y.view())?)?
+            }
         }
         (None, Some(path)) => {
             let labels = labels(path, x.nrows(), &arguments.x)?;
-            let estimator = estimator.labeled().context("`--estimator`: this estimator is for two continuous variables; give `--y`, or use `ross`")?;
+            let estimator = estimator
+                .labeled()
+                .context("`--estimator`: this estimator is for two continuous variables; give `--y`, or use `ross`")?;
             if x.ncols() == 0 { constant(x.nrows()) } else { estimator.estimate(x.view(), &labels)? }
         }
         (None, None) => bail!("needed `--y` or `--labels`"),
@@ -61,7 +69,13 @@ fn usable(arguments: &UsableArguments) -> anyhow::Result<Value> {
         (Some(test_x), Some(test_labels)) => {
             let test = matrix(test_x)?;
             if test.ncols() != x.ncols() {
-                bail!("`{}`: found {} columns, needed the {} of `{}`", test_x.display(), test.ncols(), x.ncols(), arguments.x.display());
+                bail!(
+                    "`{}`: found {} columns, needed the {} of `{}`",
+                    test_x.display(),
+                    test.ncols(),
+                    x.ncols(),
+                    arguments.x.display()
+                );
             }
             values.extend(integers(test_labels, test.nrows(), test_x)?);
             let train = x.nrows();
@@ -118,7 +132,8 @@ fn toml_value<T: DeserializeOwned>(option: &str, text: &str) -> anyhow::Result<T
     struct Wrapped<T> {
         value: T,
     }
-    let wrapped: Wrapped<T> = toml::from_str(&format!("value = {text}")).with_context(|| format!("cannot read `{option} {text}`"))?;
+    let wrapped: Wrapped<T> =
+        toml::from_str(&format!("value = {text}")).with_context(|| format!("cannot read `{option} {text}`"))?;
     Ok(wrapped.value)
 }
 
@@ -131,7 +146,11 @@ fn matrix(path: &Path) -> anyhow::Result<Array2<f64>> {
 /// An array of any number of dimensions, flattened behind the first.
 fn flat(path: &Path) -> anyhow::Result<Array2<f64>> {
     let array = read(path)?;
-    let matrix = if array.values.shape().len() > 2 && array.values.is_float() { array.rows_of_numbers() } else { array.matrix()? };
+    let matrix = if array.values.shape().len() > 2 && array.values.is_float() {
+        array.rows_of_numbers()
+    } else {
+        array.matrix()?
+    };
     finite("the array", matrix.view()).with_context(|| format!("`{}`", path.display()))?;
     Ok(matrix)
 }
@@ -148,7 +167,11 @@ fn integers(path: &Path, rows: usize, other: &Path) -> anyhow::Result<Vec<i64>> 
 
 fn same_rows(path: &Path, found: usize, other: &Path, needed: usize) -> anyhow::Result<()> {
     if found != needed {
-        bail!("`{}`: found {found} rows, needed the {needed} of `{}`: one row a sample", path.display(), other.display());
+        bail!(
+            "`{}`: found {found} rows, needed the {needed} of `{}`: one row a sample",
+            path.display(),
+            other.display()
+        );
     }
     Ok(())
 }

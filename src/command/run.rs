@@ -50,7 +50,11 @@ pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
 /// `check`: the pipeline with every default filled in, and the plan.
 pub(crate) fn check(cli: &Cli, arguments: &Check) -> anyhow::Result<ExitCode> {
     let plan = Plan::new(&arguments.pipeline, None, runtime(cli)?)?;
-    print!("{}\n{}", plan.pipeline.resolved(), plan.to_string().lines().map(|line| format!("# {line}\n")).collect::<String>());
+    print!(
+        "{}\n{}",
+        plan.pipeline.resolved(),
+        plan.to_string().lines().map(|line| format!("# {line}\n")).collect::<String>()
+    );
     for feed in &plan.binding.feeds {
         println!("# {} {:?} <- {} ({})", feed.initializer, feed.shape, feed.tensor, feed.evidence.words());
     }

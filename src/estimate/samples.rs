@@ -122,7 +122,8 @@ impl Labels {
         let mut names = values.to_vec();
         names.sort_unstable();
         names.dedup();
-        let classes = values.iter().map(|value| names.binary_search(value).expect("names hold every value")).collect();
+        // Every value is among the names, so that its place is the number of smaller ones.
+        let classes = values.iter().map(|value| names.partition_point(|name| name < value)).collect();
         Self { classes, names }
     }
 

@@ -114,7 +114,11 @@ impl Binding {
         };
         for tensor in weights.tensors() {
             if !self.shapes.contains_key(tensor.name) {
-                return Err(mismatch(tensor.name, "it".to_owned(), "no tensor of this name, as in the reference".to_owned()));
+                return Err(mismatch(
+                    tensor.name,
+                    "it".to_owned(),
+                    "no tensor of this name, as in the reference".to_owned(),
+                ));
             }
         }
         for (name, shape) in &self.shapes {
@@ -133,11 +137,18 @@ impl Binding {
             .collect())
     }
 
-    fn search(model: &Model, bind: &Bind, checkpoint: &str, weights: &Weights, by_value: bool) -> Result<Self, GraphError> {
+    fn search(
+        model: &Model,
+        bind: &Bind,
+        checkpoint: &str,
+        weights: &Weights,
+        by_value: bool,
+    ) -> Result<Self, GraphError> {
         let unbound = |reason: String| GraphError::Unbound { checkpoint: checkpoint.to_owned(), reason };
         let constants = matchers(&bind.constants)?;
         let allowed = matchers(&bind.unused)?;
-        let mut binding = Self { feeds: Vec::new(), constants: Vec::new(), unused: Vec::new(), shapes: BTreeMap::new() };
+        let mut binding =
+            Self { feeds: Vec::new(), constants: Vec::new(), unused: Vec::new(), shapes: BTreeMap::new() };
         let mut taken = BTreeSet::new();
         let mut pending = Vec::new();
         for initializer in model.initializers() {
@@ -252,9 +263,12 @@ fn by_equal_value(
 }
 
 fn own_values<'a>(initializer: &Initializer<'a>) -> Result<Floats<'a>, String> {
-    initializer
-        .values()
-        .ok_or_else(|| format!("initializer `{}`: found fewer values in the graph than its shape needs; export it again", initializer.name))
+    initializer.values().ok_or_else(|| {
+        format!(
+            "initializer `{}`: found fewer values in the graph than its shape needs; export it again",
+            initializer.name
+        )
+    })
 }
 
 fn feed(initializer: &Initializer<'_>, tensor: &str, evidence: Evidence) -> Feed {

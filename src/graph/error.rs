@@ -23,7 +23,9 @@ pub enum GraphError {
         reason: String,
     },
     /// A tap names no tensor of the graph.
-    #[error("`taps`: found no tensor that matches `{tap}` in the graph; nearest names: {near}; `infoplane inspect` on the model lists them all")]
+    #[error(
+        "`taps`: found no tensor that matches `{tap}` in the graph; nearest names: {near}; `infoplane inspect` on the model lists them all"
+    )]
     UnknownTap {
         /// The name or glob of the pipeline file.
         tap: String,
@@ -39,7 +41,9 @@ pub enum GraphError {
         reason: String,
     },
     /// Two pooling rules match one tap.
-    #[error("`pool`: found both `{first}` and `{second}` matching tap `{tap}`; needed one at most; make the globs disjoint")]
+    #[error(
+        "`pool`: found both `{first}` and `{second}` matching tap `{tap}`; needed one at most; make the globs disjoint"
+    )]
     AmbiguousPooling {
         /// The tap.
         tap: String,
@@ -65,7 +69,9 @@ pub enum GraphError {
         reason: String,
     },
     /// A later checkpoint does not have the tensors of the reference.
-    #[error("`{checkpoint}`: tensor `{tensor}`: found {found}, needed {needed}; the checkpoint is of another network, or saved incompletely")]
+    #[error(
+        "`{checkpoint}`: tensor `{tensor}`: found {found}, needed {needed}; the checkpoint is of another network, or saved incompletely"
+    )]
     Mismatch {
         /// The checkpoint.
         checkpoint: String,

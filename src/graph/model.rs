@@ -135,9 +135,10 @@ impl Model {
                 tensor.double_data.clear();
                 tensor.int32_data.clear();
                 tensor.data_location = Some(DataLocation::External.into());
-                tensor.external_data = [("location", "checkpoint".to_owned()), ("offset", "0".to_owned()), ("length", bytes.to_string())]
-                    .map(|(key, value)| StringStringEntryProto { key: Some(key.to_owned()), value: Some(value) })
-                    .into();
+                tensor.external_data =
+                    [("location", "checkpoint".to_owned()), ("offset", "0".to_owned()), ("length", bytes.to_string())]
+                        .map(|(key, value)| StringStringEntryProto { key: Some(key.to_owned()), value: Some(value) })
+                        .into();
             }
         }
         ModelProto { graph: Some(graph), ..self.model.clone() }.encode_to_vec()
@@ -199,7 +200,11 @@ impl<'a> Initializer<'a> {
         (found == self.len()).then_some(values)
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the format keeps sixteen bits in the low half")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the format keeps sixteen bits in the low half"
+    )]
     fn halves(&self) -> impl Iterator<Item = u16> {
         self.tensor.int32_data.iter().map(|&value| value as u16)
     }

@@ -62,7 +62,8 @@ pub fn select_taps(model: &Model, wanted: &[String], pool: &BTreeMap<String, Poo
             return Err(GraphError::UnknownTap { tap: name.clone(), near: nearest(name, &tensors) });
         }
     }
-    let rules = pool.iter().map(|(glob, pooling)| Ok((glob, matcher(glob)?, *pooling))).collect::<Result<Vec<_>, _>>()?;
+    let rules =
+        pool.iter().map(|(glob, pooling)| Ok((glob, matcher(glob)?, *pooling))).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<&str> = tensors.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(name, _)| *name).collect();
     for (glob, matcher, _) in &rules {
         if !names.iter().any(|name| matcher.is_match(name)) {

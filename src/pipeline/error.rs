@@ -69,7 +69,9 @@ pub enum PipelineError {
         nearest: GraphError,
     },
     /// The pipeline file names a reference that is not there.
-    #[error("`[graph] reference`: found no checkpoint of step {step}; needed one of the archive's steps; `infoplane inspect` lists them")]
+    #[error(
+        "`[graph] reference`: found no checkpoint of step {step}; needed one of the archive's steps; `infoplane inspect` lists them"
+    )]
     UnknownReference {
         /// The step asked for.
         step: u64,

@@ -179,7 +179,11 @@ impl TryFrom<f64> for Fraction {
     type Error = String;
 
     fn try_from(value: f64) -> Result<Self, String> {
-        if value > 0.0 && value < 1.0 { Ok(Self(value)) } else { Err(format!("found {value}, needed a fraction between 0 and 1")) }
+        if value > 0.0 && value < 1.0 {
+            Ok(Self(value))
+        } else {
+            Err(format!("found {value}, needed a fraction between 0 and 1"))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The checked plan: everything that can be wrong before the work starts has been looked at.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::json;
 
@@ -82,8 +82,12 @@ impl Plan {
         Ok(Self {
             hash: hash(&pipeline, &model, &samples, &binding, runtime),
             name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            output: output.map_or_else(|| folder.join(&pipeline.table.folder), Path::to_owned),
-            weight_bytes: binding.feeds.iter().map(|feed| feed.shape.iter().product::<usize>() * feed.float.size()).sum(),
+            output: output.map_or_else(|| beside(&folder, &pipeline.table.folder), Path::to_owned),
+            weight_bytes: binding
+                .feeds
+                .iter()
+                .map(|feed| feed.shape.iter().product::<usize>() * feed.float.size())
+                .sum(),
             widths: trial.iter().map(|tap| tap.values.ncols()).collect(),
             reference: checkpoint.name().to_owned(),
             pipeline,
@@ -116,7 +120,8 @@ impl Plan {
     pub fn bytes_per_worker(&self) -> usize {
         let activations = self.widths.iter().sum::<usize>() * self.n_samples() * size_of::<f32>();
         let widest = self.widths.iter().max().copied().unwrap_or(0);
-        let copies = 2 * widest * self.n_samples() * size_of::<f64>() + widest.min(self.n_samples()).pow(2) * size_of::<f64>();
+        let copies =
+            2 * widest * self.n_samples() * size_of::<f64>() + widest.min(self.n_samples()).pow(2) * size_of::<f64>();
         2 * self.weight_bytes + activations + copies
     }
 
@@ -174,13 +179,36 @@ impl fmt::Display for Plan {
             megabytes(self.bytes_per_worker()),
             megabytes(self.shared_bytes())
         )?;
-        writeln!(formatter, "runtime      ONNX Runtime {} ({})", self.runtime.version(), self.runtime.path().display())?;
+        writeln!(
+            formatter,
+            "runtime      ONNX Runtime {} ({})",
+            self.runtime.version(),
+            self.runtime.path().display()
+        )?;
         write!(formatter, "plan         {}", &self.hash[..8])
     }
 }
 
+/// A path relative to a folder, with `a/../b` written `b`.
+fn beside(folder: &Path, path: &str) -> PathBuf {
+    let mut joined = PathBuf::new();
+    for part in folder.join(path).components() {
+        let is_named = matches!(joined.components().next_back(), Some(Component::Normal(_)));
+        if part == Component::ParentDir && is_named {
+            joined.pop();
+        } else {
+            joined.push(part);
+        }
+    }
+    joined
+}
+
 /// What the loss is computed from: what the pipeline file names, or the only ones of their kind.
-fn loss(table: Option<&Loss>, model: &Model, samples: &Samples) -> Result<Result<(String, String), String>, PipelineError> {
+fn loss(
+    table: Option<&Loss>,
+    model: &Model,
+    samples: &Samples,
+) -> Result<Result<(String, String), String>, PipelineError> {
     let (output, label) = match table {
         Some(Loss::None) => return Ok(Err("the pipeline file says so".to_owned())),
         Some(Loss::Of { output, label }) => (output.clone(), label.clone()),
@@ -204,7 +232,10 @@ fn choose(kind: &str, wanted: Option<String>, there: &[String]) -> Result<String
         (Some(wanted), _) => Err(format!("found no {kind} `{wanted}`, needed one of: {}", there.join(", "))),
         (None, [only]) => Ok(only.clone()),
         (None, []) => Err(format!("there is no {kind}")),
-        (None, _) => Err(format!("found the {kind}s {}; name one with `[replay] loss = {{ of = {{ {kind} = \"...\" }} }}`", there.join(", "))),
+        (None, _) => Err(format!(
+            "found the {kind}s {}; name one with `[replay] loss = {{ of = {{ {kind} = \"...\" }} }}`",
+            there.join(", ")
+        )),
     }
 }
 

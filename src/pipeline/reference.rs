@@ -59,7 +59,10 @@ pub(super) fn bind(folder: &Path, table: &GraphTable, model: &Model, series: &Se
 }
 
 /// Tries every checkpoint, the last one first; unreadable ones are none.
-fn search(checkpoints: &[Checkpoint], by_value: impl Fn(&Checkpoint) -> Result<Bound, PipelineError>) -> Result<Bound, PipelineError> {
+fn search(
+    checkpoints: &[Checkpoint],
+    by_value: impl Fn(&Checkpoint) -> Result<Bound, PipelineError>,
+) -> Result<Bound, PipelineError> {
     let mut nearest: Option<GraphError> = None;
     let mut unreadable: Option<ArchiveError> = None;
     for checkpoint in checkpoints.iter().rev() {
@@ -138,10 +141,16 @@ pub(super) fn bound_session(
     Ok(Session::new(runtime, graph, bytes, values)?)
 }
 
-fn compare(graph: &str, bound: &Bound, found: &[Activations], expected: &[Activations]) -> Result<Proof, PipelineError> {
+fn compare(
+    graph: &str,
+    bound: &Bound,
+    found: &[Activations],
+    expected: &[Activations],
+) -> Result<Proof, PipelineError> {
     let mut worst = (0.0, "");
     for (found, expected) in found.iter().zip(expected) {
-        let scale = expected.values.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(f64::from(value.abs())));
+        let scale =
+            expected.values.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(f64::from(value.abs())));
         let pairs = found.values.iter().zip(&expected.values);
         let largest = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs()).fold(0.0, f64::max);
         if largest / scale > worst.0 {

@@ -15,7 +15,7 @@ use std::thread;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::unit::{self, Rows};
-use super::{Plan, PipelineError};
+use super::{PipelineError, Plan};
 use crate::archive::Checkpoint;
 use crate::replay::ReplayError;
 use crate::table::{Folder, Provenance};
@@ -170,7 +170,8 @@ impl Work<'_> {
             Err(ReplayError::Stopped) => return Ok(Outcome::Dropped),
             Err(error) => return Err(error.into()),
         };
-        let failed_rows = measurements.iter().filter(|row| row.value.is_none()).count() + usize::from(row.error.is_some());
+        let failed_rows =
+            measurements.iter().filter(|row| row.value.is_none()).count() + usize::from(row.error.is_some());
         let provenance = Provenance {
             identity,
             plan: self.plan.hash.clone(),
@@ -188,7 +189,13 @@ impl Work<'_> {
 
     /// The hash of everything that a part depends on.
     fn identity(&self, checkpoint: &Checkpoint, hash: Option<&str>) -> String {
-        let all = format!("{}\0{}\0{}\0{}", self.plan.hash, checkpoint.step(), checkpoint.name(), hash.unwrap_or("unreadable"));
+        let all = format!(
+            "{}\0{}\0{}\0{}",
+            self.plan.hash,
+            checkpoint.step(),
+            checkpoint.name(),
+            hash.unwrap_or("unreadable")
+        );
         blake3::hash(all.as_bytes()).to_hex().to_string()
     }
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::reference::bound_session;
 use super::variables::{INPUT, parameters};
-use super::{Information, Measure, Plan, PipelineError};
+use super::{Information, Measure, PipelineError, Plan};
 use crate::archive::{Checkpoint, Weights};
 use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit, finite};
@@ -142,7 +142,10 @@ fn measure_all(
                 Measure::Information(information) => {
                     let which = compressions.iter().position(|compression| *compression == &information.compress);
                     let layer = &compressed[tap][which.expect("every compression is among the distinct ones")];
-                    layer.as_ref().map_err(Clone::clone).and_then(|layer| informed(plan, place, information, layer).map_err(|error| error.to_string()))
+                    layer
+                        .as_ref()
+                        .map_err(Clone::clone)
+                        .and_then(|layer| informed(plan, place, information, layer).map_err(|error| error.to_string()))
                 }
                 other => decoded(plan, other, &taps[tap]),
             };
@@ -164,7 +167,12 @@ fn distinct_compressions(measures: &[Measure]) -> Vec<&Compression> {
 }
 
 /// Information between a compressed layer and the input or a label.
-fn informed(plan: &Plan, place: usize, information: &Information, layer: &Compressed) -> Result<Measured, EstimateError> {
+fn informed(
+    plan: &Plan,
+    place: usize,
+    information: &Information,
+    layer: &Compressed,
+) -> Result<Measured, EstimateError> {
     let degenerate = |error: crate::estimate::SampleError| EstimateError::Degenerate { reason: error.to_string() };
     let rescaled = information.margins.rescale(layer.scores.view()).samples;
     let n_components = Some(rescaled.ncols());
@@ -208,7 +216,13 @@ fn decoded(plan: &Plan, measure: &Measure, layer: &Activations) -> Result<Measur
     estimate.map(|estimate| Measured { estimate, n_components: None }).map_err(|error| error.to_string())
 }
 
-fn filled(plan: &Plan, checkpoint: &Checkpoint, tap: usize, place: usize, measured: Result<Measured, String>) -> MeasurementRow {
+fn filled(
+    plan: &Plan,
+    checkpoint: &Checkpoint,
+    tap: usize,
+    place: usize,
+    measured: Result<Measured, String>,
+) -> MeasurementRow {
     match measured {
         Err(reason) => blank(plan, checkpoint, tap, place, Some(&reason)),
         Ok(Measured { estimate, n_components }) => {
@@ -233,11 +247,11 @@ fn filled(plan: &Plan, checkpoint: &Checkpoint, tap: usize, place: usize, measur
 fn blank(plan: &Plan, checkpoint: &Checkpoint, tap: usize, place: usize, reason: Option<&str>) -> MeasurementRow {
     let measure = &plan.pipeline.estimate.measures[place];
     let (estimator, compression, unit) = match measure {
-        Measure::Information(information) => {
-            (key(&information.estimator), key(&information.compress), Unit::Nats)
-        }
+        Measure::Information(information) => (key(&information.estimator), key(&information.compress), Unit::Nats),
         Measure::Usable(usable) => (key(&usable.probe), "none".to_owned(), Unit::Nats),
-        Measure::Reconstruction(reconstruction) => (key(&reconstruction.decoder), "none".to_owned(), Unit::SquaredUnits),
+        Measure::Reconstruction(reconstruction) => {
+            (key(&reconstruction.decoder), "none".to_owned(), Unit::SquaredUnits)
+        }
     };
     let unproven = !plan.binding.is_proven();
     MeasurementRow {

@@ -29,13 +29,18 @@ impl Variables {
     /// Checks that every measure has what it asks for, and makes it.
     pub(super) fn new(pipeline: &Pipeline, samples: &Samples) -> Result<Self, PipelineError> {
         let columns = samples.labels.iter();
-        let labels: BTreeMap<String, Labels> =
-            columns.map(|column| (column.name.clone(), Labels::new(Array1::from(column.values.clone()).view()))).collect();
+        let labels: BTreeMap<String, Labels> = columns
+            .map(|column| (column.name.clone(), Labels::new(Array1::from(column.values.clone()).view())))
+            .collect();
         let measures = &pipeline.estimate.measures;
         for (place, measure) in measures.iter().enumerate() {
             check(measure, &labels).map_err(|reason| at(place, measure, reason))?;
             if let Some(first) = measures[..place].iter().position(|other| parameters(other) == parameters(measure)) {
-                return Err(at(place, measure, format!("found the same as measure {}, needed each once; remove one", first + 1)));
+                return Err(at(
+                    place,
+                    measure,
+                    format!("found the same as measure {}, needed each once; remove one", first + 1),
+                ));
             }
         }
         let inputs = match measures.iter().enumerate().find(|(_, measure)| measure.variable() == INPUT) {
@@ -43,7 +48,9 @@ impl Variables {
             Some((place, measure)) => Some(flatten(samples).map_err(|reason| at(place, measure, reason))?),
         };
         let compressed = measures.iter().map(|measure| match (measure, &inputs) {
-            (Measure::Information(information), Some(inputs)) if information.of == INPUT => prepared(information, inputs).map(Some),
+            (Measure::Information(information), Some(inputs)) if information.of == INPUT => {
+                prepared(information, inputs).map(Some)
+            }
             _ => Ok(None),
         });
         let compressed = compressed.collect::<Result<_, _>>()?;
@@ -67,7 +74,10 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Labels>) -> Result<(), Str
             return Ok(());
         }
         let names: Vec<&str> = labels.keys().map(String::as_str).collect();
-        Err(format!("found no label column `{name}`, needed one of: {}; add it to `[samples] labels`", names.join(", ")))
+        Err(format!(
+            "found no label column `{name}`, needed one of: {}; add it to `[samples] labels`",
+            names.join(", ")
+        ))
     };
     match measure {
         Measure::Information(Information { of, estimator, .. }) if of == INPUT => {
@@ -79,7 +89,10 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Labels>) -> Result<(), Str
         }
         Measure::Information(Information { of, estimator, .. }) => {
             known(of)?;
-            estimator.labeled().map(drop).ok_or_else(|| "this estimator is for continuous variables; use `ross` for labels".to_owned())
+            estimator
+                .labeled()
+                .map(drop)
+                .ok_or_else(|| "this estimator is for continuous variables; use `ross` for labels".to_owned())
         }
         Measure::Usable(usable) => known(&usable.label),
         Measure::Reconstruction(_) => Ok(()),

@@ -63,7 +63,9 @@ pub fn replay(
         let shape = (rows, values.len() / rows);
         match Array2::from_shape_vec(shape, values) {
             Ok(values) => Ok(Activations { tap: tap.name.clone(), values }),
-            Err(error) => Err(bad(tap, format!("batches of different widths ({error})"), "the same width for all samples")),
+            Err(error) => {
+                Err(bad(tap, format!("batches of different widths ({error})"), "the same width for all samples"))
+            }
         }
     });
     let taps = arrays.by_ref().take(taps.len()).collect::<Result<_, _>>()?;
@@ -117,7 +119,9 @@ fn pool(tap: &Tap, shape: &[usize], values: &[f32], samples: usize, into: &mut V
                 if tap.pooling == Pooling::Last {
                     into.extend_from_slice(&sample[(positions - 1) * features..]);
                 } else {
-                    into.extend((0..features).map(|feature| mean(sample[feature..].iter().step_by(features), positions)));
+                    into.extend(
+                        (0..features).map(|feature| mean(sample[feature..].iter().step_by(features), positions)),
+                    );
                 }
             }
         }

@@ -13,7 +13,9 @@ pub enum ReplayError {
         reason: String,
     },
     /// The library is there but cannot be used.
-    #[error("`{path}`: cannot be used as ONNX Runtime: {reason}; set `ORT_DYLIB_PATH` to a library of version 1.22 or later")]
+    #[error(
+        "`{path}`: cannot be used as ONNX Runtime: {reason}; set `ORT_DYLIB_PATH` to a library of version 1.22 or later"
+    )]
     Library {
         /// The library.
         path: PathBuf,
@@ -65,7 +67,9 @@ pub enum ReplayError {
         remedy: String,
     },
     /// The loss cannot be computed from the output and the labels.
-    #[error("loss from output `{output}` and label `{label}`: found {found}, needed {needed}; name the right ones in `[replay] loss`, or set `loss = \"none\"`")]
+    #[error(
+        "loss from output `{output}` and label `{label}`: found {found}, needed {needed}; name the right ones in `[replay] loss`, or set `loss = \"none\"`"
+    )]
     Loss {
         /// The output of the graph.
         output: String,

@@ -3,8 +3,8 @@
 use half::f16;
 use ndarray::ArrayD;
 
-use super::session::{Element, TensorInfo};
 use super::ReplayError;
+use super::session::{Element, TensorInfo};
 use crate::samples::{Input, Samples, Values};
 
 /// The inputs of a run, in the order and the types of the graph's inputs.
@@ -41,7 +41,11 @@ impl FeedInputs {
             check_shape(input, info)?;
             inputs.push((info.name.clone(), convert(input, info)?));
         }
-        if let Some(extra) = samples.inputs.iter().find(|input| input.name.as_ref().is_some_and(|name| !wanted.iter().any(|info| info.name == *name))) {
+        if let Some(extra) = samples
+            .inputs
+            .iter()
+            .find(|input| input.name.as_ref().is_some_and(|name| !wanted.iter().any(|info| info.name == *name)))
+        {
             return Err(ReplayError::Input {
                 input: extra.name.clone().unwrap_or_default(),
                 found: "an array that the graph has no input for".to_owned(),
@@ -67,7 +71,8 @@ impl FeedInputs {
 
 fn check_shape(input: &Input, info: &TensorInfo) -> Result<(), ReplayError> {
     let found = input.array.values.shape();
-    let fits = found.len() == info.shape.len() && found.iter().zip(&info.shape).skip(1).all(|(found, wanted)| wanted.is_none_or(|wanted| wanted == *found));
+    let fits = found.len() == info.shape.len()
+        && found.iter().zip(&info.shape).skip(1).all(|(found, wanted)| wanted.is_none_or(|wanted| wanted == *found));
     if fits {
         return Ok(());
     }
@@ -96,21 +101,35 @@ fn convert(input: &Input, info: &TensorInfo) -> Result<Values, ReplayError> {
         (values, Element::F32 | Element::F64 | Element::F16) if !values.is_float() => {
             return Err(wrong("scale and convert it as in training, for instance `x.astype(\"float32\") / 255`"));
         }
-        (values, Element::I64 | Element::I32 | Element::I16 | Element::I8 | Element::U8 | Element::U16 | Element::U32 | Element::U64)
-            if !values.is_float() =>
-        {
-            integers(values, info.element).ok_or_else(|| wrong("some of its values do not fit; convert it when saving"))?
-        }
+        (
+            values,
+            Element::I64
+            | Element::I32
+            | Element::I16
+            | Element::I8
+            | Element::U8
+            | Element::U16
+            | Element::U32
+            | Element::U64,
+        ) if !values.is_float() => integers(values, info.element)
+            .ok_or_else(|| wrong("some of its values do not fit; convert it when saving"))?,
         _ => return Err(wrong("convert it when saving")),
     };
     match &converted {
-        Values::F32(array) if array.iter().any(|value| !value.is_finite()) => Err(wrong("some of its values overflow the graph's type")),
-        Values::F16(array) if array.iter().any(|value| !value.is_finite()) => Err(wrong("some of its values overflow the graph's type")),
+        Values::F32(array) if array.iter().any(|value| !value.is_finite()) => {
+            Err(wrong("some of its values overflow the graph's type"))
+        }
+        Values::F16(array) if array.iter().any(|value| !value.is_finite()) => {
+            Err(wrong("some of its values overflow the graph's type"))
+        }
         _ => Ok(converted),
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding to the graph's type is meant, and overflow is looked for afterwards")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding to the graph's type is meant, and overflow is looked for afterwards"
+)]
 fn floats(values: &Values, element: Element) -> Values {
     let wide: ArrayD<f64> = match values {
         Values::F64(array) => array.clone(),

@@ -76,7 +76,12 @@ pub(super) fn fetch(cache: &Path, notify: &dyn Fn(&str)) -> Result<PathBuf, Repl
         ))
     })?;
     let folder = cache.join(folder_name());
-    let in_cache = |error: io::Error| fail(format!("cannot write to the cache `{}`: {error}; set `XDG_CACHE_HOME` or `ORT_DYLIB_PATH`", folder.display()));
+    let in_cache = |error: io::Error| {
+        fail(format!(
+            "cannot write to the cache `{}`: {error}; set `XDG_CACHE_HOME` or `ORT_DYLIB_PATH`",
+            folder.display()
+        ))
+    };
     fs::create_dir_all(&folder).map_err(in_cache)?;
     let download = tempfile::Builder::new().prefix("download-").tempdir_in(&folder).map_err(in_cache)?;
     notify(&format!("fetching ONNX Runtime {} with pip into {} (once)", pin.version, folder.display()));
@@ -99,8 +104,21 @@ fn pip_download(pin: &Pin, folder: &Path) -> Result<PathBuf, ReplayError> {
     let fail = |reason: String| Err(ReplayError::NoLibrary { reason });
     let requirement = format!("onnxruntime=={}", pin.version);
     let arguments = [
-        "download", "--quiet", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input",
-        "--python-version", "3.12", "--implementation", "cp", "--abi", "cp312", "--platform", pin.platform, "--dest",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--python-version",
+        "3.12",
+        "--implementation",
+        "cp",
+        "--abi",
+        "cp312",
+        "--platform",
+        pin.platform,
+        "--dest",
     ];
     let mut found_pip = false;
     let mut said = String::new();
@@ -115,7 +133,9 @@ fn pip_download(pin: &Pin, folder: &Path) -> Result<PathBuf, ReplayError> {
         found_pip = true;
         if output.status.success() {
             let wheel = fs::read_dir(folder).ok().and_then(|entries| {
-                entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| path.extension().is_some_and(|end| end == "whl"))
+                entries
+                    .filter_map(|entry| Some(entry.ok()?.path()))
+                    .find(|path| path.extension().is_some_and(|end| end == "whl"))
             });
             if let Some(wheel) = wheel {
                 return Ok(wheel);
@@ -129,7 +149,9 @@ fn pip_download(pin: &Pin, folder: &Path) -> Result<PathBuf, ReplayError> {
             "none is installed, and there is no pip to fetch it with; install Python's pip, or ONNX Runtime 1.22 or later and set `ORT_DYLIB_PATH` (wanted: {requirement})"
         ));
     }
-    fail(format!("`pip download {requirement}` failed: {said}; check the network and pip's settings, or set `ORT_DYLIB_PATH`"))
+    fail(format!(
+        "`pip download {requirement}` failed: {said}; check the network and pip's settings, or set `ORT_DYLIB_PATH`"
+    ))
 }
 
 fn sha256(path: &Path) -> io::Result<String> {

@@ -23,7 +23,8 @@ pub fn find_library(offline: bool, notify: &dyn Fn(&str)) -> Result<PathBuf, Rep
         return if path.is_file() {
             Ok(path)
         } else {
-            let reason = format!("`ORT_DYLIB_PATH` names `{}`, which is not a file; correct or unset it", path.display());
+            let reason =
+                format!("`ORT_DYLIB_PATH` names `{}`, which is not a file; correct or unset it", path.display());
             Err(ReplayError::NoLibrary { reason })
         };
     }
@@ -51,9 +52,11 @@ pub fn find_library(offline: bool, notify: &dyn Fn(&str)) -> Result<PathBuf, Rep
 /// The tool's own cache folder.
 fn cache_folder() -> Result<PathBuf, ReplayError> {
     let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || named("HOME").map(|home| home.join(if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" }));
+    let home =
+        || named("HOME").map(|home| home.join(if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" }));
     named("XDG_CACHE_HOME").or_else(home).map(|cache| cache.join("infoplane")).ok_or_else(|| ReplayError::NoLibrary {
-        reason: "neither `XDG_CACHE_HOME` nor `HOME` is set, so there is no cache folder; set `ORT_DYLIB_PATH`".to_owned(),
+        reason: "neither `XDG_CACHE_HOME` nor `HOME` is set, so there is no cache folder; set `ORT_DYLIB_PATH`"
+            .to_owned(),
     })
 }
 

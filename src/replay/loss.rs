@@ -24,13 +24,20 @@ pub struct Score {
 /// [`ReplayError::Loss`] when a label is no class of the output, or a logit is not finite.
 pub fn score(output: &str, logits: ArrayView2<'_, f32>, label: &str, labels: &[i64]) -> Result<Score, ReplayError> {
     let classes = logits.ncols();
-    let fail = |found: String, needed: String| ReplayError::Loss { output: output.to_owned(), label: label.to_owned(), found, needed };
+    let fail = |found: String, needed: String| ReplayError::Loss {
+        output: output.to_owned(),
+        label: label.to_owned(),
+        found,
+        needed,
+    };
     let mut loss = 0.0;
     let mut right = 0_usize;
     let mut probabilities = true;
     for (sample, (row, &label)) in logits.rows().into_iter().zip(labels).enumerate() {
         let class = usize::try_from(label).ok().filter(|&class| class < classes);
-        let class = class.ok_or_else(|| fail(format!("label {label} of sample {sample}"), format!("one of 0 to {}", classes.saturating_sub(1))))?;
+        let class = class.ok_or_else(|| {
+            fail(format!("label {label} of sample {sample}"), format!("one of 0 to {}", classes.saturating_sub(1)))
+        })?;
         if let Some(value) = row.iter().find(|value| !value.is_finite()) {
             return Err(fail(format!("{value} for sample {sample}"), "finite logits".to_owned()));
         }
@@ -61,7 +68,9 @@ mod tests {
     #[test]
     fn probabilities_are_noticed() {
         assert!(score("out", array![[0.25, 0.75], [1.0, 0.0]].view(), "y", &[0, 1]).unwrap().looks_like_probabilities);
-        assert!(!score("out", array![[0.25, -0.75], [1.0, 0.0]].view(), "y", &[0, 1]).unwrap().looks_like_probabilities);
+        assert!(
+            !score("out", array![[0.25, -0.75], [1.0, 0.0]].view(), "y", &[0, 1]).unwrap().looks_like_probabilities
+        );
     }
 
     #[test]

@@ -90,7 +90,8 @@ impl Runtime {
             return Err(fail("`ORT_DISABLE_TELEMETRY=1` is not set, and infoplane sends nothing".to_owned()));
         }
         let builder = ort::init_from(&path).map_err(|error| fail(error.to_string()))?;
-        let environment = builder.with_name("infoplane").with_telemetry(false).build().map_err(|error| fail(error.to_string()))?;
+        let environment =
+            builder.with_name("infoplane").with_telemetry(false).build().map_err(|error| fail(error.to_string()))?;
         // What goes wrong is told in our own errors; the library would print it a second time.
         environment.set_log_level(LogLevel::Fatal);
         let version = version(&path);
@@ -128,7 +129,12 @@ impl Session {
     /// # Errors
     ///
     /// [`ReplayError::Refused`] with what ONNX Runtime says.
-    pub fn new(runtime: &Runtime, graph: &str, bytes: &[u8], weights: Vec<(&Feed, Floats<'_>)>) -> Result<Self, ReplayError> {
+    pub fn new(
+        runtime: &Runtime,
+        graph: &str,
+        bytes: &[u8],
+        weights: Vec<(&Feed, Floats<'_>)>,
+    ) -> Result<Self, ReplayError> {
         let build = || -> ort::Result<OrtSession> {
             let mut builder = OrtSession::builder(&runtime.environment)?
                 .with_optimization_level(GraphOptimizationLevel::All)?
@@ -179,7 +185,8 @@ impl Session {
             last: rows.end.saturating_sub(1),
             reason: first_line(&error.to_string()),
         };
-        let feeds = inputs.inputs.iter().map(|(name, values)| Ok((Cow::Borrowed(name.as_str()), slice(values, &rows)?)));
+        let feeds =
+            inputs.inputs.iter().map(|(name, values)| Ok((Cow::Borrowed(name.as_str()), slice(values, &rows)?)));
         let feeds = feeds.collect::<ort::Result<Vec<(Cow<'_, str>, SessionInputValue<'_>)>>>().map_err(fail)?;
         let outputs: SessionOutputs<'_> = self.session.run(feeds).map_err(fail)?;
         for (place, name) in names.iter().enumerate() {
@@ -205,7 +212,8 @@ impl TensorInfo {
     /// The shape with `?` for dimensions that depend on the input.
     #[must_use]
     pub fn shape_words(&self) -> String {
-        let sizes: Vec<String> = self.shape.iter().map(|size| size.map_or("?".to_owned(), |size| size.to_string())).collect();
+        let sizes: Vec<String> =
+            self.shape.iter().map(|size| size.map_or("?".to_owned(), |size| size.to_string())).collect();
         format!("[{}]", sizes.join(", "))
     }
 }
@@ -291,11 +299,16 @@ fn slice<'v>(values: &'v Values, rows: &Range<usize>) -> ort::Result<SessionInpu
 
 /// The values of an output in single precision.
 fn floats<'v>(name: &str, value: &'v DynValue) -> Result<(Vec<usize>, Cow<'v, [f32]>), ReplayError> {
-    fn cast<T: ort::value::PrimitiveTensorElementType + Copy>(value: &DynValue, narrow: impl Fn(T) -> f32) -> Option<Vec<f32>> {
+    fn cast<T: ort::value::PrimitiveTensorElementType + Copy>(
+        value: &DynValue,
+        narrow: impl Fn(T) -> f32,
+    ) -> Option<Vec<f32>> {
         value.try_extract_tensor::<T>().ok().map(|(_, values)| values.iter().map(|&value| narrow(value)).collect())
     }
     let info = match value.dtype() {
-        ValueType::Tensor { ty, shape, .. } => Some((Element::new(*ty), shape.iter().map(|&size| usize::try_from(size).unwrap_or(0)).collect())),
+        ValueType::Tensor { ty, shape, .. } => {
+            Some((Element::new(*ty), shape.iter().map(|&size| usize::try_from(size).unwrap_or(0)).collect()))
+        }
         _ => None,
     };
     let element = info.as_ref().map_or(Element::Other, |(element, _)| *element);

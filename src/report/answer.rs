@@ -64,7 +64,10 @@ impl Answer {
 
     fn table(&self) -> Table {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(&self.columns);
+        table
+            .load_preset(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_header(&self.columns);
         for row in &self.rows {
             table.add_row(row.iter().map(rounded));
         }
@@ -93,7 +96,11 @@ fn rounded(value: &Value) -> String {
     match value {
         Value::Number(number) if number.is_f64() => {
             let number = number.as_f64().unwrap_or(f64::NAN);
-            if number != 0.0 && (number.abs() < 1e-3 || number.abs() >= 1e6) { format!("{number:.5e}") } else { format!("{number:.6}") }
+            if number != 0.0 && (number.abs() < 1e-3 || number.abs() >= 1e6) {
+                format!("{number:.5e}")
+            } else {
+                format!("{number:.6}")
+            }
         }
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => plain(other),
@@ -124,6 +131,9 @@ mod tests {
     #[test]
     fn json_keeps_types_and_nulls() {
         let rows: Value = serde_json::from_str(&written(Format::Json)).unwrap();
-        assert_eq!(rows, json!([{"step": 1, "flags": ["a", "b"], "value": 0.1}, {"step": 2, "flags": [], "value": null}]));
+        assert_eq!(
+            rows,
+            json!([{"step": 1, "flags": ["a", "b"], "value": 0.1}, {"step": 2, "flags": [], "value": null}])
+        );
     }
 }

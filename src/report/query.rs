@@ -1,6 +1,8 @@
 //! SQL over a result folder: the only file that names `polars`.
 
-use polars::prelude::{AnyValue, IntoLazy, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, Series, SortMultipleOptions, col};
+use polars::prelude::{
+    AnyValue, IntoLazy, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, Series, SortMultipleOptions, col,
+};
 use polars::sql::SQLContext;
 use serde_json::{Number, Value};
 

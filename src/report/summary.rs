@@ -1,7 +1,6 @@
 //! The table that a run ends with: what each layer knew, from the first step to the last.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
@@ -29,42 +28,67 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
     let steps: Vec<i64> = checkpoints.rows.iter().filter_map(|row| row[0].as_i64()).collect();
     let shown = spread(&steps);
     let mut text = String::new();
-    for rows in by_measure(&measurements).values() {
+    for rows in by_measure(&measurements) {
         let column = |row: &[Value], name: &str| row[measurements.column(name).expect("the query names it")].clone();
         let word = |row: &[Value], name: &str| column(row, name).as_str().unwrap_or_default().to_owned();
         let first = rows[0];
-        let title = title(&word(first, "measure"), &word(first, "variable"), &word(first, "estimator"), &word(first, "unit"));
-        let mut taps: Vec<(u64, String)> = rows.iter().map(|row| (column(row, "tap_index").as_u64().unwrap_or(0), word(row, "tap"))).collect();
+        let title =
+            title(&word(first, "measure"), &word(first, "variable"), &word(first, "estimator"), &word(first, "unit"));
+        let mut taps: Vec<(u64, String)> =
+            rows.iter().map(|row| (column(row, "tap_index").as_u64().unwrap_or(0), word(row, "tap"))).collect();
         taps.sort();
         taps.dedup();
         let lines = taps.into_iter().map(|(_, tap)| {
             let cells = shown.iter().map(|&step| {
                 let row = rows.iter().find(|row| row[0].as_i64() == Some(step) && word(row, "tap") == tap);
-                row.map_or_else(|| "–".to_owned(), |row| cell(&column(row, "value"), &column(row, "std_error"), &column(row, "flags")))
+                row.map_or_else(
+                    || "–".to_owned(),
+                    |row| cell(&column(row, "value"), &column(row, "std_error"), &column(row, "flags")),
+                )
             });
             (tap.clone(), cells.collect())
         });
-        let _ = write!(text, "{}\n\n", table(&title, &shown, lines));
+        text.push_str(&table(&title, &shown, lines));
     }
     let place = |step: i64| checkpoints.rows.iter().find(|row| row[0].as_i64() == Some(step));
     if checkpoints.rows.iter().any(|row| !row[1].is_null()) {
         let lines = [("loss (nats)", 1), ("accuracy", 2)].map(|(name, column)| {
-            let cells = shown.iter().map(|&step| place(step).map_or_else(|| "–".to_owned(), |row| cell(&row[column], &Value::Null, &Value::Null)));
+            let cells = shown.iter().map(|&step| {
+                place(step).map_or_else(|| "–".to_owned(), |row| cell(&row[column], &Value::Null, &Value::Null))
+            });
             (name.to_owned(), cells.collect())
         });
-        let _ = write!(text, "{}\n\n", table("the network itself", &shown, lines.into_iter()));
+        text.push_str(&table("the network itself", &shown, lines.into_iter()));
     }
+    text.push_str(&legend(&measurements));
     Ok(text)
 }
 
-/// The rows of each measure with all its parameters.
-fn by_measure(answer: &Answer) -> BTreeMap<String, Vec<&[Value]>> {
+/// The rows of each measure with all its parameters, in the order of the pipeline file.
+fn by_measure(answer: &Answer) -> Vec<Vec<&[Value]>> {
     let place = answer.column("parameters").expect("the query names it");
-    let mut groups: BTreeMap<String, Vec<&[Value]>> = BTreeMap::new();
+    let mut groups: Vec<(&Value, Vec<&[Value]>)> = Vec::new();
     for row in &answer.rows {
-        groups.entry(row[place].to_string()).or_default().push(row);
+        match groups.iter_mut().find(|(parameters, _)| **parameters == row[place]) {
+            Some((_, rows)) => rows.push(row),
+            None => groups.push((&row[place], vec![row])),
+        }
     }
-    groups
+    groups.into_iter().map(|(_, rows)| rows).collect()
+}
+
+/// What the flags are that a `*` stands for, and how many values have each.
+fn legend(answer: &Answer) -> String {
+    let place = answer.column("flags").expect("the query names it");
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for flag in answer.rows.iter().filter_map(|row| row[place].as_array()).flatten().filter_map(Value::as_str) {
+        *counts.entry(flag).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return String::new();
+    }
+    let flags: Vec<String> = counts.iter().map(|(flag, count)| format!("{flag} ({count})")).collect();
+    format!("* flagged, of {} values: {}\n\n", answer.rows.len(), flags.join(", "))
 }
 
 fn title(measure: &str, variable: &str, estimator: &str, unit: &str) -> String {
@@ -79,23 +103,29 @@ fn title(measure: &str, variable: &str, estimator: &str, unit: &str) -> String {
 fn cell(value: &Value, std_error: &Value, flags: &Value) -> String {
     let Some(value) = value.as_f64() else { return "–".to_owned() };
     let mark = if flags.as_array().is_some_and(|flags| !flags.is_empty()) { "*" } else { "" };
+    // Two decimals tell nothing of small values: those in their own power of ten, without the error.
+    if value != 0.0 && value.abs() < 0.1 {
+        return format!("{value:.1e}{mark}");
+    }
     match std_error.as_f64() {
-        Some(error) => format!("{value:.3}±{error:.3}{mark}"),
-        None => format!("{value:.4}{mark}"),
+        Some(error) => format!("{value:.2}±{error:.2}{mark}"),
+        None => format!("{value:.3}{mark}"),
     }
 }
 
-fn table(title: &str, steps: &[i64], lines: impl Iterator<Item = (String, Vec<String>)>) -> Table {
+/// A title, and below it a table of layers × steps.
+fn table(title: &str, steps: &[i64], lines: impl Iterator<Item = (String, Vec<String>)>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header([title.to_owned()].into_iter().chain(steps.iter().map(|step| format!("step {step}"))));
+    table.set_header([String::new()].into_iter().chain(steps.iter().map(|step| format!("step {step}"))));
     for (name, cells) in lines {
         table.add_row([name].into_iter().chain(cells));
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table
+    let body: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    format!("{title}\n{body}\n")
 }
 
 /// Up to [`COLUMNS`] steps, evenly spread over their places in the series, with both ends.

@@ -144,7 +144,8 @@ impl Array {
     pub fn read_npz(path: &Path, member: Option<&str>) -> Result<Vec<(String, Self)>, SamplesError> {
         let bytes = fs::read(path).map_err(|source| SamplesError::Read { path: path.to_owned(), source })?;
         let fail = |reason: String| SamplesError::Array { array: path.display().to_string(), reason };
-        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| fail(format!("not a valid .npz archive: {error}")))?;
+        let mut archive =
+            ZipArchive::new(Cursor::new(bytes)).map_err(|error| fail(format!("not a valid .npz archive: {error}")))?;
         let mut names: Vec<String> =
             archive.file_names().filter_map(|name| name.ok()?.strip_suffix(".npy").map(str::to_owned)).collect();
         names.sort();
@@ -158,7 +159,10 @@ impl Array {
         for name in names {
             let mut entry = archive.by_name(&format!("{name}.npy")).map_err(|error| fail(error.to_string()))?;
             if entry.size() > LARGEST_MEMBER {
-                return Err(fail(format!("member `{name}` claims {} bytes; needed at most {LARGEST_MEMBER}", entry.size())));
+                return Err(fail(format!(
+                    "member `{name}` claims {} bytes; needed at most {LARGEST_MEMBER}",
+                    entry.size()
+                )));
             }
             let mut unpacked = Vec::new();
             entry.read_to_end(&mut unpacked).map_err(|error| fail(format!("member `{name}`: {error}")))?;
@@ -242,10 +246,15 @@ impl Array {
             Values::Bool(array) => array.iter().copied().map(i64::from).collect(),
             Values::U64(array) => array
                 .iter()
-                .map(|&value| i64::try_from(value).map_err(|_| self.fail(format!("found {value}, needed a 63-bit integer"))))
+                .map(|&value| {
+                    i64::try_from(value).map_err(|_| self.fail(format!("found {value}, needed a 63-bit integer")))
+                })
                 .collect::<Result<_, _>>()?,
             other => {
-                return Err(self.fail(format!("found type {}, needed integers; convert with `.astype(\"int64\")`", other.type_name())));
+                return Err(self.fail(format!(
+                    "found type {}, needed integers; convert with `.astype(\"int64\")`",
+                    other.type_name()
+                )));
             }
         };
         Ok(column)
@@ -258,14 +267,16 @@ impl Array {
 
 fn parse(name: String, bytes: &[u8]) -> Result<Array, SamplesError> {
     let fail = |reason: String| SamplesError::Array { array: name.clone(), reason };
-    let file = NpyFile::new(bytes).map_err(|error| fail(format!("not a valid .npy file: {error}; save it with `numpy.save`")))?;
+    let file = NpyFile::new(bytes)
+        .map_err(|error| fail(format!("not a valid .npy file: {error}; save it with `numpy.save`")))?;
     let dtype = file.dtype();
     let (DType::Plain(kind), Some(size)) = (&dtype, dtype.num_bytes()) else {
         return Err(fail(format!("found type {}, needed numbers", dtype.descr())));
     };
     // The header is believed only as far as the file goes: no allocation for what is not there.
     let shape = file.shape().iter().map(|&size| usize::try_from(size)).collect::<Result<Vec<_>, _>>();
-    let claimed = shape.as_ref().ok().and_then(|shape| shape.iter().try_fold(size, |product, &size| product.checked_mul(size)));
+    let claimed =
+        shape.as_ref().ok().and_then(|shape| shape.iter().try_fold(size, |product, &size| product.checked_mul(size)));
     let (Ok(shape), Some(claimed)) = (shape, claimed) else {
         return Err(fail(format!("found shape {:?}, which no file can hold", file.shape())));
     };
@@ -273,7 +284,10 @@ fn parse(name: String, bytes: &[u8]) -> Result<Array, SamplesError> {
     let kind = (kind.type_char(), size);
     let data = file.into_inner();
     if data.len() != claimed {
-        return Err(fail(format!("found {} bytes of values, needed the {claimed} of shape {shape:?}; it is cut short or damaged", data.len())));
+        return Err(fail(format!(
+            "found {} bytes of values, needed the {claimed} of shape {shape:?}; it is cut short or damaged",
+            data.len()
+        )));
     }
     let whole = bytes;
     let values = match kind {
@@ -289,7 +303,12 @@ fn parse(name: String, bytes: &[u8]) -> Result<Array, SamplesError> {
         (TypeChar::Uint, 2) => Values::U16(typed(whole, &shape, order, &fail)?),
         (TypeChar::Uint, 1) => Values::U8(typed(whole, &shape, order, &fail)?),
         (TypeChar::Bool, 1) => Values::Bool(typed(whole, &shape, order, &fail)?),
-        _ => return Err(fail(format!("found type {}, needed floats of 16 to 64 bits, integers or booleans", dtype.descr()))),
+        _ => {
+            return Err(fail(format!(
+                "found type {}, needed floats of 16 to 64 bits, integers or booleans",
+                dtype.descr()
+            )));
+        }
     };
     Ok(Array { name, values })
 }

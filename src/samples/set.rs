@@ -42,7 +42,12 @@ impl Samples {
     /// # Errors
     ///
     /// [`SamplesError`] names the array at fault.
-    pub fn read(folder: &Path, inputs: &Source, labels: Option<&Source>, ids: Option<&Source>) -> Result<Self, SamplesError> {
+    pub fn read(
+        folder: &Path,
+        inputs: &Source,
+        labels: Option<&Source>,
+        ids: Option<&Source>,
+    ) -> Result<Self, SamplesError> {
         let inputs: Vec<Input> = inputs.read(folder)?.into_iter().map(|(name, array)| Input { name, array }).collect();
         let first = inputs.first().map(|input| input.array.clone()).ok_or_else(|| SamplesError::Array {
             array: "inputs".to_owned(),
@@ -54,7 +59,9 @@ impl Samples {
         }
         let check = |array: &Array| match array.rows() {
             found if found == rows => Ok(()),
-            found => Err(SamplesError::Length { array: array.name.clone(), found, needed: rows, other: first.name.clone() }),
+            found => {
+                Err(SamplesError::Length { array: array.name.clone(), found, needed: rows, other: first.name.clone() })
+            }
         };
         for input in &inputs {
             check(&input.array)?;
@@ -69,7 +76,8 @@ impl Samples {
         let ids = match ids.map(|ids| ids.read(folder)).transpose()? {
             None => (0..rows as u64).collect(),
             Some(arrays) => {
-                let array = &arrays.first().ok_or_else(|| first.fail("`ids` names an archive without arrays".to_owned()))?.1;
+                let array =
+                    &arrays.first().ok_or_else(|| first.fail("`ids` names an archive without arrays".to_owned()))?.1;
                 check(array)?;
                 unique(array)?
             }
@@ -139,7 +147,9 @@ fn check_finite(array: &Array) -> Result<(), SamplesError> {
         None => Ok(()),
         Some(element) => {
             let row = element * array.rows() / array.values.shape().iter().product::<usize>().max(1);
-            Err(array.fail(format!("found NaN or an infinity in row {row}; needed finite inputs; drop or repair the sample")))
+            Err(array.fail(format!(
+                "found NaN or an infinity in row {row}; needed finite inputs; drop or repair the sample"
+            )))
         }
     }
 }

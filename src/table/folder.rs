@@ -43,11 +43,19 @@ impl Folder {
             fs::create_dir_all(&path).map_err(TableError::write(path))?;
         }
         let path = folder.work().join("plan.json");
-        let planned = PlanFile { plan: plan.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), pipeline: pipeline.to_owned() };
+        let planned = PlanFile {
+            plan: plan.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pipeline: pipeline.to_owned(),
+        };
         if let Some(found) = read_plan(&path)? {
             if found.plan != plan {
                 let short = |hash: &str| hash.chars().take(8).collect::<String>();
-                return Err(TableError::OtherPlan { folder: root.to_owned(), found: short(&found.plan), needed: short(plan) });
+                return Err(TableError::OtherPlan {
+                    folder: root.to_owned(),
+                    found: short(&found.plan),
+                    needed: short(plan),
+                });
             }
         } else {
             let text = serde_json::to_string_pretty(&planned).expect("three strings can be written as JSON");

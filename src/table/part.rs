@@ -4,7 +4,9 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt64Array};
+use arrow::array::{
+    ArrayRef, Float64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt64Array,
+};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -57,7 +59,10 @@ impl Rows for MeasurementRow {
             text("run", rows.iter().map(|row| Some(&row.run)), false),
             text("file", rows.iter().map(|row| Some(&row.file)), false),
             text("tap", rows.iter().map(|row| Some(&row.tap)), false),
-            (Field::new("tap_index", DataType::UInt32, false), Arc::new(rows.iter().map(|row| Some(row.tap_index)).collect::<UInt32Array>())),
+            (
+                Field::new("tap_index", DataType::UInt32, false),
+                Arc::new(rows.iter().map(|row| Some(row.tap_index)).collect::<UInt32Array>()),
+            ),
             text("measure", rows.iter().map(|row| Some(&row.measure)), false),
             text("variable", rows.iter().map(|row| Some(&row.variable)), false),
             text("estimator", rows.iter().map(|row| Some(&row.estimator)), false),

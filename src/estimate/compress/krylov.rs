@@ -5,10 +5,10 @@
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use rayon::prelude::*;
 
+use crate::estimate::EstimateError;
 use crate::estimate::columns::{self, Element};
-use crate::estimate::random::SplitMix64;
-use crate::estimate::{EstimateError};
 use crate::estimate::matrix::double as matrix;
+use crate::estimate::random::SplitMix64;
 
 /// Rows that one task passes over.
 const BLOCK: usize = 512;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Compressed;
 use super::krylov::{self, Directions};
+use crate::estimate::EstimateError;
 use crate::estimate::columns::{self, Element};
-use crate::estimate::{EstimateError};
 use crate::estimate::matrix::double as matrix;
 
 /// Directions with less than this part of the largest variance are noise of the arithmetic.

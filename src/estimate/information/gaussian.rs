@@ -2,8 +2,8 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use super::ContinuousInformation;
-use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit, columns};
 use crate::estimate::matrix::double as matrix;
+use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit, columns};
 
 /// Directions with less than this part of the largest variance of the standardized coordinates do not count.
 const CUTOFF: f64 = 1e-10;

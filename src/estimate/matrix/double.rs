@@ -39,7 +39,11 @@ pub(in crate::estimate) fn product_transposed(a: ArrayView2<'_, f64>, b: ArrayVi
 }
 
 /// The product `aᵀ b`, added to `sum` on the calling thread.
-pub(in crate::estimate) fn add_transposed_product(sum: &mut Array2<f64>, a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) {
+pub(in crate::estimate) fn add_transposed_product(
+    sum: &mut Array2<f64>,
+    a: ArrayView2<'_, f64>,
+    b: ArrayView2<'_, f64>,
+) {
     let (a, b) = (a.as_standard_layout(), b.as_standard_layout());
     let (rows, columns) = sum.dim();
     let sum = sum.as_slice_mut().expect("owned arrays made here are in row order");
@@ -113,7 +117,10 @@ pub(in crate::estimate) fn eigen(symmetric: ArrayView2<'_, f64>) -> Result<Eigen
 /// The number of eigenvalues above `threshold` of a symmetric matrix, of which the upper triangle is read.
 ///
 /// Counted by Sylvester's law of inertia: the positive pivots of the shifted matrix.
-pub(in crate::estimate) fn eigenvalues_above(symmetric: ArrayView2<'_, f64>, threshold: f64) -> Result<usize, EstimateError> {
+pub(in crate::estimate) fn eigenvalues_above(
+    symmetric: ArrayView2<'_, f64>,
+    threshold: f64,
+) -> Result<usize, EstimateError> {
     let n = symmetric.nrows();
     let mut shifted = symmetric.as_standard_layout().into_owned();
     shifted.diag_mut().mapv_inplace(|value| value - threshold);

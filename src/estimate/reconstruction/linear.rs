@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ridge::{self, Products};
 use super::sides::Sides;
-use crate::estimate::{Element, Estimate, EstimateError, Flag, Split, Unit};
 use crate::estimate::matrix::double as matrix;
+use crate::estimate::{Element, Estimate, EstimateError, Flag, Folds, Split, Unit};
 
 /// Directions with less than this part of the layer's largest variance do not count toward its rank.
 const CUTOFF: f64 = 1e-10;
@@ -85,35 +85,6 @@ impl From<RelativePenalties> for Vec<f64> {
     }
 }
 
-/// A number of folds, two at least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "usize", into = "usize")]
-pub struct Folds(usize);
-
-impl Default for Folds {
-    fn default() -> Self {
-        Self(5)
-    }
-}
-
-impl TryFrom<usize> for Folds {
-    type Error = String;
-
-    fn try_from(folds: usize) -> Result<Self, String> {
-        if folds < 2 {
-            Err(format!("{folds} folds leave nothing to compare; give two at least"))
-        } else {
-            Ok(Self(folds))
-        }
-    }
-}
-
-impl From<Folds> for usize {
-    fn from(folds: Folds) -> Self {
-        folds.0
-    }
-}
-
 impl Linear {
     /// Estimates the loss of reconstructing `target` from the layer `z` on the test rows of `split`.
     ///
@@ -132,11 +103,11 @@ impl Linear {
         split: &Split,
     ) -> Result<Estimate, EstimateError> {
         let (n_train, n_test) = (split.train.len(), split.test.len());
-        if n_train < self.folds.0.max(2) || n_test == 0 {
+        if n_train < self.folds.get().max(2) || n_test == 0 {
             return Err(EstimateError::Degenerate {
                 reason: format!(
                     "{n_train} training and {n_test} test samples do not make {} folds and a test; give more samples",
-                    self.folds.0
+                    self.folds.get()
                 ),
             });
         }
@@ -156,7 +127,7 @@ impl Linear {
         if n_units > n_train {
             layer = layer.within_train_span()?;
         }
-        let folds = split.folds(self.folds.0);
+        let folds = split.folds(self.folds.get());
         let parts = Products::of_folds(layer.train.view(), target.train.view(), &folds);
         let total = Products::total(&parts);
         let mut chosen = 0;

@@ -7,7 +7,7 @@ mod sides;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-pub use linear::{Folds, Linear, RelativePenalties};
+pub use linear::{Linear, RelativePenalties};
 
 use super::{Element, Estimate, EstimateError, Split};
 

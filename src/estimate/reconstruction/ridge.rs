@@ -7,7 +7,7 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip, s};
 use rayon::prelude::*;
 
-use crate::estimate::{EstimateError};
+use crate::estimate::EstimateError;
 use crate::estimate::matrix::double as matrix;
 
 /// The number of units up to which one eigendecomposition a fold is cheaper than a factorization a penalty.

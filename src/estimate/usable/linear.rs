@@ -2,11 +2,11 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use super::fit::{Fit, Training};
-use super::parameters::{Folds, Penalties, Tolerance};
+use super::parameters::{Penalties, Tolerance};
 use super::softmax::{Judgment, judge};
 use super::standardize::Scaler;
 use crate::estimate::split::Split;
-use crate::estimate::{Estimate, EstimateError, Flag, Labels, Unit};
+use crate::estimate::{Estimate, EstimateError, Flag, Folds, Labels, Unit};
 
 /// Information about a label that a softmax-linear probe can read (usable, or 𝒱-, information).
 ///

@@ -11,7 +11,7 @@ mod softmax;
 mod standardize;
 
 pub use linear::Linear;
-pub use parameters::{Folds, Penalties, Tolerance};
+pub use parameters::{Penalties, Tolerance};
 
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,250 @@
+//! Held-out reconstruction by a linear decoder: against scikit-learn, against closed forms, and on noise.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::cast_possible_truncation, reason = "layers are stored in single precision")]
+
+use infoplane::estimate::random::SplitMix64;
+use infoplane::estimate::reconstruction::{Decoder, Linear, RelativePenalties};
+use infoplane::estimate::{Element, Estimate, EstimateError, Flag, Folds, Split, Unit};
+use ndarray::{Array2, ArrayView2, Axis, array, concatenate, s};
+use proptest::prelude::*;
+
+const PENALTIES: [f64; 5] = [1e-6, 1e-4, 1e-2, 1.0, 100.0];
+
+fn uniform(random: &mut SplitMix64, rows: usize, columns: usize) -> Array2<f64> {
+    Array2::from_shape_simple_fn((rows, columns), || random.uniform())
+}
+
+fn normal(random: &mut SplitMix64, rows: usize, columns: usize) -> Array2<f64> {
+    Array2::from_shape_simple_fn((rows, columns), || random.normal_pair().0)
+}
+
+/// The layer and target of `tests/goldens/ridge.py`.
+fn samples(seed: u64, n: usize, d: usize, p: usize, noise: f64) -> (Array2<f64>, Array2<f64>) {
+    let mut random = SplitMix64::new(seed);
+    let z = uniform(&mut random, n, d);
+    let mixing = uniform(&mut random, d, p) - 0.5;
+    let rest = uniform(&mut random, n, p) - 0.5;
+    let target = z.dot(&mixing) + noise * rest;
+    (z, target)
+}
+
+fn by_id(n: usize, seed: u64) -> Split {
+    Split::by_id(&(0..n as u64).collect::<Vec<_>>(), 0.25, seed).unwrap()
+}
+
+fn fixed(penalty: f64) -> Linear {
+    Linear { relative_penalties: RelativePenalties::try_from(vec![penalty]).unwrap(), ..Linear::default() }
+}
+
+fn estimated<T: Element>(linear: &Linear, z: ArrayView2<'_, T>, target: ArrayView2<'_, T>, split: &Split) -> Estimate {
+    linear.estimate(z, target, split).unwrap()
+}
+
+fn detail(estimate: &Estimate, name: &str) -> f64 {
+    estimate.details[name].as_f64().unwrap()
+}
+
+/// Rounding of two different factorizations whose condition numbers are below 1e7.
+fn assert_close(found: f64, expected: f64, tolerance: f64) {
+    assert!((found - expected).abs() <= tolerance * expected.abs(), "{found} is not {expected}");
+}
+
+// Expected values: tests/goldens/ridge.py with scikit-learn 1.9.1.
+#[test]
+fn agrees_with_scikit_learn_with_fewer_units_than_samples() {
+    let losses = [
+        0.893_660_107_882_016_9,
+        0.893_645_618_500_319_9,
+        0.892_223_543_864_293_8,
+        0.851_436_804_102_202_9,
+        0.871_469_386_542_525_6,
+    ];
+    agrees_with_scikit_learn((7, 120, 6, 4, 3.0), 7.550_078_415_143_758, &losses, 3, 0.872_582_263_290_352_5);
+}
+
+#[test]
+fn agrees_with_scikit_learn_with_more_units_than_samples() {
+    let losses = [
+        0.331_731_348_262_113_87,
+        0.331_696_643_067_872_4,
+        0.328_511_688_100_033,
+        0.322_566_611_519_805_9,
+        0.442_770_223_207_001_8,
+    ];
+    agrees_with_scikit_learn((8, 40, 50, 3, 1.0), 2.439_378_808_062_864, &losses, 2, 0.449_089_686_060_151_9);
+}
+
+fn agrees_with_scikit_learn(
+    (seed, n, d, p, noise): (u64, usize, usize, usize, f64),
+    scale: f64,
+    losses: &[f64],
+    chosen: usize,
+    mean: f64,
+) {
+    let (z, target) = samples(seed, n, d, p, noise);
+    let split = by_id(n, 3);
+    for (&penalty, &loss) in PENALTIES.iter().zip(losses) {
+        let estimate = estimated(&fixed(penalty), z.view(), target.view(), &split);
+        assert_close(estimate.value, loss, 1e-9);
+        assert_close(detail(&estimate, "alpha"), penalty * scale, 1e-12);
+        assert_close(detail(&estimate, "mean_predictor_loss"), mean, 1e-12);
+        assert!(!estimate.flags.contains(&Flag::PenaltyAtEdge));
+        assert_eq!(estimate.flags.contains(&Flag::MoreUnitsThanSamples), d > split.train.len());
+    }
+    let estimate = estimated(&Linear::default(), z.view(), target.view(), &split);
+    assert_close(detail(&estimate, "relative_penalty"), PENALTIES[chosen], 0.0);
+    assert_close(estimate.value, losses[chosen], 1e-9);
+    assert_eq!((estimate.unit, estimate.n_samples), (Unit::SquaredUnits, split.test.len()));
+    assert_close(detail(&estimate, "fraction_unexplained"), losses[chosen] / mean, 1e-9);
+}
+
+#[test]
+fn wide_layers_take_the_same_path_to_the_same_values() {
+    // 700 units are past the switch from eigenvalues to factors; 690 of them are dead, which removes them again,
+    // or nearly dead, which leaves them.
+    let mut random = SplitMix64::new(11);
+    let (z, target) = (normal(&mut random, 1000, 10), normal(&mut random, 1000, 2));
+    let target = target + z.slice(s![.., ..2]);
+    let split = by_id(1000, 0);
+    let nearly_dead = normal(&mut random, 1000, 690) * 1e-9;
+    let wide = concatenate(Axis(1), &[z.view(), nearly_dead.view()]).unwrap();
+    // The mean diagonal entry falls by 70 with the added units.
+    let relative = |factor: f64| Linear {
+        relative_penalties: RelativePenalties::try_from(vec![1e-5 * factor, 1e-3 * factor, 0.1 * factor]).unwrap(),
+        ..Linear::default()
+    };
+    let narrow = estimated(&relative(1.0), z.view(), target.view(), &split);
+    let wide = estimated(&relative(70.0), wide.view(), target.view(), &split);
+    // The added units are 1e-9 of the others.
+    assert_close(detail(&wide, "alpha"), detail(&narrow, "alpha"), 1e-8);
+    assert_close(wide.value, narrow.value, 1e-6);
+    assert_eq!((wide.details["rank"].as_u64(), narrow.details["rank"].as_u64()), (Some(10), Some(10)));
+    assert!(wide.flags.contains(&Flag::RankDeficient) && !narrow.flags.contains(&Flag::RankDeficient));
+}
+
+#[test]
+fn recovers_the_residual_of_a_design_with_an_exact_covariance() {
+    // Eight corners of a cube: uncorrelated, with variances 4, 1 and 1/4. The layer is the sum of the first two.
+    let corners = |axis: usize, length: f64| move |row: usize| if row >> axis & 1 == 1 { length } else { -length };
+    let (a, b, c) = (corners(0, 2.0), corners(1, 1.0), corners(2, 0.5));
+    let target = Array2::from_shape_fn((80, 3), |(row, column)| [a(row), b(row), c(row)][column]);
+    let z = target.slice(s![.., ..2]).sum_axis(Axis(1)).insert_axis(Axis(1));
+    let split = Split { train: (0..40).collect(), test: (40..80).collect() };
+    let estimate = estimated(&fixed(1e-12), z.view(), target.view(), &split);
+    // tr(Sₓ − Sₓ_z S_z⁻¹ S_zₓ) / 3 = (5.25 − (16 + 1) / 5) / 3; the penalty changes it by its square.
+    assert_close(estimate.value, 1.85 / 3.0, 1e-12);
+    assert_close(detail(&estimate, "mean_predictor_loss"), 5.25 / 3.0, 1e-12);
+}
+
+#[test]
+fn recovers_the_population_residual_from_many_normal_samples() {
+    let mut random = SplitMix64::new(5);
+    let target = normal(&mut random, 20_000, 3) * &array![2.0, 1.0, 0.5];
+    let z = target.slice(s![.., ..2]).sum_axis(Axis(1)).insert_axis(Axis(1));
+    let estimate = estimated(&Linear::default(), z.view(), target.view(), &by_id(20_000, 0));
+    // Three standard errors; a false alarm once in 370 seeds, and the seed is fixed.
+    assert!((estimate.value - 1.85 / 3.0).abs() < 3.0 * estimate.std_error.unwrap(), "{estimate:?}");
+}
+
+#[test]
+fn noise_recovers_nothing() {
+    let mut random = SplitMix64::new(6);
+    let (z, target) = (normal(&mut random, 2000, 20), normal(&mut random, 2000, 5));
+    let estimate = estimated(&Linear::default(), z.view(), target.view(), &by_id(2000, 0));
+    let excess = estimate.value - detail(&estimate, "mean_predictor_loss");
+    assert!(excess.abs() < 2.0 * estimate.std_error.unwrap(), "{estimate:?}");
+    assert!(estimate.flags.contains(&Flag::PenaltyAtEdge));
+}
+
+#[test]
+fn a_constant_layer_gives_the_loss_of_the_mean() {
+    let (_, target) = samples(7, 40, 2, 3, 1.0);
+    let estimate = estimated(&Linear::default(), Array2::from_elem((40, 7), 0.1).view(), target.view(), &by_id(40, 0));
+    assert_close(estimate.value, detail(&estimate, "mean_predictor_loss"), 0.0);
+    assert_eq!(estimate.flags, [Flag::Constant, Flag::ConstantUnits]);
+    assert_close(detail(&estimate, "fraction_unexplained"), 1.0, 0.0);
+}
+
+#[test]
+fn duplicated_and_dead_units_are_flagged_and_do_no_harm() {
+    let (z, target) = samples(9, 100, 4, 3, 0.5);
+    let dead = Array2::from_elem((100, 3), 2.0);
+    let twice = concatenate(Axis(1), &[z.view(), dead.view(), z.view()]).unwrap();
+    let split = by_id(100, 0);
+    let estimate = estimated(&fixed(1e-3), twice.view(), target.view(), &split);
+    assert_eq!(estimate.flags, [Flag::ConstantUnits, Flag::RankDeficient]);
+    assert_eq!((estimate.details["rank"].as_u64(), estimate.details["constant_units"].as_u64()), (Some(4), Some(3)));
+    // Two equal units share a weight, at half the price: the penalty counts half.
+    let alone = estimated(&fixed(5e-4), z.view(), target.view(), &split);
+    assert_close(estimate.value, alone.value, 1e-9);
+}
+
+#[test]
+fn too_few_samples_are_an_error() {
+    let (z, target) = samples(9, 6, 2, 2, 0.5);
+    let split = Split { train: vec![0, 1, 2, 3], test: vec![4, 5] };
+    assert!(matches!(
+        Linear::default().estimate(z.view(), target.view(), &split),
+        Err(EstimateError::Degenerate { .. })
+    ));
+}
+
+#[test]
+fn the_threads_do_not_change_a_bit() {
+    let mut random = SplitMix64::new(12);
+    let layers = [(600, 150), (1100, 700), (90, 150)];
+    for (n, d) in layers {
+        let z = normal(&mut random, n, d).mapv(|value| value as f32);
+        let target = normal(&mut random, n, 150).mapv(|value| value as f32) + z.slice(s![.., ..150]);
+        let split = by_id(n, 0);
+        let linear = Linear {
+            relative_penalties: RelativePenalties::try_from(vec![1e-3, 1.0]).unwrap(),
+            folds: Folds::try_from(2).unwrap(),
+        };
+        let [one, two, three] = [1, 2, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| estimated(&linear, z.view(), target.view(), &split))
+        });
+        assert!(one == two && one == three, "{n} x {d}: {one:?} {two:?} {three:?}");
+    }
+}
+
+#[test]
+fn reads_the_spelling_of_pipeline_files() {
+    let decoder: Decoder = toml::from_str("[linear]").unwrap();
+    assert_eq!(decoder, Decoder::Linear(Linear::default()));
+    let decoder: Decoder = toml::from_str("linear = { relative-penalties = [1.0, 0.001], folds = 3 }").unwrap();
+    let Decoder::Linear(linear) = decoder;
+    assert_eq!(Vec::from(linear.relative_penalties), [0.001, 1.0]);
+    assert_eq!(usize::from(linear.folds), 3);
+    for text in
+        ["folds = 1", "relative-penalties = []", "relative-penalties = [0.0]", "relative-penalties = [nan]", "x = 1"]
+    {
+        assert!(toml::from_str::<Decoder>(&format!("linear = {{ {text} }}")).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn scale_and_offset_of_the_layer_do_not_matter(seed: u64, scale in 1e-3_f64..1e3, offset in -10.0_f64..10.0) {
+        let (z, target) = samples(seed, 60, 5, 3, 1.0);
+        let split = by_id(60, seed);
+        let base = estimated(&Linear::default(), z.view(), target.view(), &split);
+        let moved = estimated(&Linear::default(), (&z * scale + offset).view(), target.view(), &split);
+        // An offset of 1e4 standard deviations costs four digits.
+        assert_close(moved.value, base.value, 1e-7);
+    }
+
+    #[test]
+    fn row_order_does_not_matter(seed: u64, rotation in 1_usize..60) {
+        let (z, target) = samples(seed, 60, 5, 3, 1.0);
+        let order: Vec<usize> = (0..60).map(|row| (row * 7 + rotation) % 60).collect();
+        let ids: Vec<u64> = order.iter().map(|&row| row as u64).collect();
+        let split = Split::by_id(&ids, 0.25, seed).unwrap();
+        let (a, b) = (z.select(Axis(0), &order), target.select(Axis(0), &order));
+        let moved = estimated(&Linear::default(), a.view(), b.view(), &split);
+        prop_assert_eq!(moved, estimated(&Linear::default(), z.view(), target.view(), &by_id(60, seed)));
+    }
+}
