@@ -46,8 +46,8 @@ pub enum Flag {
     MoreUnitsThanSamples,
     /// The layer's covariance has lower rank than it has units.
     RankDeficient,
-    /// A class of the held-out samples never occurs among the training samples.
-    UnseenClass,
+    /// One held-out sample makes more than a quarter of the variance: the value hangs on it.
+    OneSampleDecides,
 }
 
 /// A value with its uncertainty and its caveats.

@@ -1,7 +1,7 @@
 //! The Gaussian plug-in: golden values, closed forms, degenerate sides.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use infoplane::estimate::information::Gaussian;
+use infoplane::estimate::information::{ContinuousInformation, Gaussian};
 use infoplane::estimate::random::SplitMix64;
 use infoplane::estimate::{Estimate, EstimateError, Flag, Paired, Unit};
 use ndarray::{Array2, Axis, array, concatenate, s};

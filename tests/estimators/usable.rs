@@ -155,7 +155,7 @@ fn does_not_depend_on_the_order_of_the_rows() {
     let find = |order: &[usize]| {
         let ids: Vec<u64> = order.iter().map(|&row| ids[row]).collect();
         let y = order.iter().map(|&row| y[row]).collect();
-        let split = Split::by_id(&ids, 0.3, 5);
+        let split = Split::by_id(&ids, 0.3, 5).unwrap();
         Linear::default().estimate(z.select(Axis(0), order).view(), &labels(y), &split).unwrap()
     };
     let straight = find(&(0..600).collect::<Vec<_>>());

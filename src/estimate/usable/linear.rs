@@ -139,6 +139,9 @@ impl Linear {
         if value < 0.0 {
             estimate.flag(Flag::Negative);
         }
+        if hangs_on_one(judgments, cross_entropy) {
+            estimate.flag(Flag::OneSampleDecides);
+        }
         let converged = fit.solution.gradient_norm <= self.tolerance.get();
         if !converged {
             estimate.flag(Flag::NotConverged);
@@ -150,6 +153,15 @@ impl Linear {
         }
         Ok(estimate)
     }
+}
+
+/// Whether one held-out sample makes more than a quarter of the variance of the cross-entropy.
+///
+/// A unit that hardly ever fires is standardized by next to nothing; the one held-out sample that makes it fire then
+/// lies far outside of what the probe was fitted on.
+fn hangs_on_one(judgments: &[Judgment], mean: f64) -> bool {
+    let squares = judgments.iter().map(|judgment| (judgment.cross_entropy - mean).powi(2));
+    judgments.len() >= 20 && squares.clone().fold(0.0, f64::max) > 0.25 * squares.sum::<f64>()
 }
 
 /// The standard error of the mean of ln q(y|z) − ln p(y) over the held-out samples, p their label frequencies.

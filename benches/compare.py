@@ -1,0 +1,225 @@
+"""infoplane beside its rivals, in turns, as a Markdown table.
+
+    pip install -r benches/rivals/requirements.txt
+    cargo build --release
+    python benches/compare.py [RACE]... [--rounds 5] [--infoplane target/release/infoplane] [--mnist ARCHIVE]
+
+Both sides use the ONNX Runtime of the Python that runs this. infoplane's seconds are always those of the whole
+process, start, reading and writing included. Where it says "task", the rival's are those of the task alone, without
+Python's start and imports; where it says "process", those of the whole process too.
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+BENCHES = Path(__file__).resolve().parent
+RIVALS = BENCHES / "rivals"
+DIGITS = BENCHES.parent / "data/digits"
+sys.path.insert(0, str(RIVALS))
+
+REPLAY = """
+seed = 1
+[archive]
+checkpoints = "{folder}/step-*.safetensors"
+[graph]
+model = "{folder}/model.onnx"
+reference = "last"
+taps = {taps}
+[samples]
+inputs = "{folder}/inputs.npy"
+labels = {{ digit = "{folder}/labels.npy" }}
+[replay]
+batch = 250
+[estimate]
+measures = []
+[table]
+folder = "unused"
+"""
+DIGITS_TAPS = ["conv1_act", "pool1", "conv2_act", "fc1_act", "logits"]
+MNIST_TAPS = ["conv1_act", "conv2_act", "conv3_act", "fc1_act", "logits"]
+
+
+def environment(threads):
+    """The given number of threads for both sides, and the same library."""
+    package = Path(find_spec("onnxruntime").origin).parent
+    library = next(path for path in sorted((package / "capi").iterdir()) if path.name.startswith("libonnxruntime."))
+    own = {"ORT_DYLIB_PATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}
+    return os.environ | own | {name: str(threads) for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS")}
+
+
+@dataclass
+class Finished:
+    """What a command took: seconds of wall and of CPU, its largest resident memory in KiB; and what it printed."""
+
+    wall: float
+    cpu: float
+    peak: int
+    output: str
+
+
+def run(command, threads):
+    start = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        words = [str(word) for word in command]
+        child = subprocess.Popen(words, env=environment(threads), stdout=output, stderr=errors)
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        errors.seek(0)
+        if child.returncode != 0:
+            sys.exit(f"{' '.join(words)} ended with {child.returncode}: {errors.read()}")
+        return Finished(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, output.read())
+
+
+class Side:
+    """The seconds of one side of a race over all rounds."""
+
+    def __init__(self):
+        self.wall, self.cpu = [], []
+
+    def add(self, wall, cpu):
+        self.wall += wall
+        self.cpu += cpu
+
+    def cells(self):
+        return [f"{pick(times):.3g}" for times in (self.wall, self.cpu) for pick in (min, statistics.median)]
+
+
+class Race:
+    """A task for both sides; `task` says that the rival clocks itself."""
+
+    def __init__(self, name, threads, ours, rival, task):
+        self.name, self.threads, self.task, self.ours, self.rival = name, threads, task, ours, rival
+        self.us, self.them = Side(), {}
+
+    def round(self):
+        ours = run(self.ours(), self.threads)
+        self.us.add([ours.wall], [ours.cpu])
+        # A rival on several processes parallelizes by them, not inside them.
+        theirs = run([sys.executable, *self.rival], 1 if "--processes" in self.rival else self.threads)
+        if self.task:
+            for line in theirs.output.splitlines():
+                found = json.loads(line)
+                self.them.setdefault(found["rival"], Side()).add(found["seconds"], found["cpu_seconds"])
+        else:
+            self.them.setdefault(Path(self.rival[0]).name, Side()).add([theirs.wall], [theirs.cpu])
+
+    def rows(self):
+        for name, side in self.them.items():
+            clocked = "task" if self.task else "process"
+            ratios = [
+                f"{pick(theirs) / pick(ours):.1f}x"
+                for theirs, ours in ((side.wall, self.us.wall), (side.cpu, self.us.cpu))
+                for pick in (min, statistics.median)
+            ]
+            yield [f"{self.name}, {self.threads} thr.", f"{name} ({clocked})", *self.us.cells(), *side.cells(), *ratios]
+
+
+def races(options, scratch):
+    infoplane, fresh = options.infoplane, iter(range(10**6))
+
+    def pipeline(file, threads):
+        # A new folder each time: infoplane goes on where an earlier run stopped.
+        command = [infoplane, "run", file, "--threads", threads, "--output"]
+        return lambda: [*command, scratch / f"{file.stem}-{next(fresh)}"]
+
+    def measure(*words):
+        return lambda: [infoplane, "measure", *words]
+
+    for threads in (1, 2):
+        for name, folder, taps in (("digits", DIGITS, DIGITS_TAPS), ("mnist", options.mnist, MNIST_TAPS)):
+            if folder is None:
+                continue
+            file = scratch / f"replay-{name}.toml"
+            file.write_text(REPLAY.format(folder=folder.resolve(), taps=json.dumps(taps)))
+            rival = [RIVALS / "replay.py", folder, *taps, "--processes", threads]
+            yield Race(f"replay-{name}", threads, pipeline(file, threads), rival, True)
+    for threads in (1, 2):
+        glue = [RIVALS / "glue.py", DIGITS, scratch / "glue.csv", "--processes", threads]
+        yield Race("pipeline", threads, pipeline(BENCHES.parent / "pipelines/digits.toml", threads), glue, False)
+    for threads in (1, 2):
+        for d in (1, 4, 8):
+            x, y = scratch / f"x{d}.npy", scratch / f"y{d}.npy"
+            ours = measure("information", "--x", x, "--y", y, "--estimator", "{ ksg = { neighbors = 5 } }")
+            yield Race(f"ksg-{d}+{d}", threads, ours, [RIVALS / "information.py", x, y, "--repeat", 2], True)
+        for d in (64, 512):
+            x, y = scratch / f"layer{d}.npy", scratch / "labels.npy"
+            words = ["--x", x, "--labels", y, "--test-x", scratch / f"layer{d}-test.npy"]
+            words += ["--test-labels", scratch / "labels-test.npy", "--probe", "{ linear = {} }"]
+            rival = [RIVALS / "usable.py", x, y, "--path", "--repeat", 1]
+            yield Race(f"probe-{d}", threads, measure("usable", *words), rival, True)
+        for d in (64, 512):
+            x, y = scratch / f"layer{d}.npy", scratch / "target.npy"
+            words = ["--x", x, "--target", y, "--held-out", 0.2, "--decoder", "{ linear = {} }"]
+            rival = [RIVALS / "linear.py", x, "--target", y, "--repeat", 1]
+            yield Race(f"decoder-{d}", threads, measure("reconstruction", *words), rival, True)
+
+
+def agreement(options, scratch):
+    """The largest difference of each measure between the last runs of the pipeline and of the glue."""
+    outputs = list(scratch.glob("digits-*"))
+    if not outputs:
+        return
+    query = "SELECT step, tap, estimator, measure, value FROM measurements"
+    text = run([options.infoplane, "query", outputs[0], query, "--format", "csv"], 1).output
+    ours = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        name = row["estimator"] if row["measure"] == "information" else row["measure"]
+        ours[int(row["step"]), row["tap"], name] = float(row["value"])
+    differences = {}
+    with (scratch / "glue.csv").open() as file:
+        for row in csv.DictReader(file):
+            key = int(row["step"]), row["tap"], row["measure"]
+            if key in ours:
+                differences.setdefault(row["measure"], []).append(abs(ours[key] - float(row["value"])))
+    print("\nDifferences between the values of infoplane and of the glue: ", end="")
+    words = [f"{name} median {statistics.median(all):.1e}, largest {max(all):.1e}" for name, all in differences.items()]
+    print("; ".join(words))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("race", nargs="*", help="names or their beginnings; without any, all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, choices=(1, 2), help="only these")
+    parser.add_argument("--infoplane", type=Path, default=BENCHES.parent / "target/release/infoplane")
+    parser.add_argument("--mnist", type=Path, help="an archive with 40 checkpoints and 10,000 samples")
+    options = parser.parse_args()
+    from splitmix import write
+
+    with tempfile.TemporaryDirectory(prefix="infoplane-compare-") as scratch:
+        scratch = Path(scratch)
+        write(scratch)
+        chosen = [
+            race
+            for race in races(options, scratch)
+            if not options.race or any(race.name.startswith(name) for name in options.race)
+            if options.threads in (None, race.threads)
+        ]
+        for number in range(options.rounds):
+            for race in chosen:
+                race.round()
+                print(f"round {number + 1} of {options.rounds}: {race.name}, {race.threads}", file=sys.stderr)
+        print("Seconds, minimum and median.\n")
+        print("| task | rival | infoplane wall | | CPU | | rival wall | | CPU | | ratio wall | | CPU | |")
+        print("|---|---|" + "---|" * 12)
+        for race in chosen:
+            for row in race.rows():
+                print("| " + " | ".join(row) + " |")
+        agreement(options, scratch)
+
+
+if __name__ == "__main__":
+    main()

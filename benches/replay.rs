@@ -1,0 +1,82 @@
+//! One checkpoint of an archive through ONNX Runtime: open it, make a session with its weights, run all samples, read
+//! out every tap. On one thread.
+//!
+//! `INFOPLANE_ARCHIVE=folder INFOPLANE_TAPS=a,b` takes another archive than `data/digits`.
+//! `benches/rivals/replay.py` does the same with the Python package of the same library (`ORT_DYLIB_PATH`).
+#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use infoplane::archive::{Checkpoint, Series};
+use infoplane::graph::{Bind, Binding, Model, Tap, select_taps};
+use infoplane::replay::{FeedInputs, Replayed, Runtime, Session, replay};
+use infoplane::samples::{Samples, Source};
+
+const BATCH: usize = 250;
+
+/// What every checkpoint is replayed with.
+struct Replay {
+    runtime: &'static Runtime,
+    checkpoints: Vec<Checkpoint>,
+    graph: Vec<u8>,
+    binding: Binding,
+    taps: Vec<Tap>,
+    inputs: FeedInputs,
+}
+
+impl Replay {
+    fn new(folder: PathBuf, taps: &str) -> Self {
+        let runtime = Runtime::start(false, &|line| println!("{line}")).unwrap();
+        let checkpoints = Series::find(&folder.join("step-*.safetensors"), None).unwrap().checkpoints().to_vec();
+        let model = Model::open(&folder.join("model.onnx")).unwrap();
+        let wanted: Vec<String> = taps.split(',').map(str::to_owned).collect();
+        let taps = select_taps(&model, &wanted, &BTreeMap::new()).unwrap();
+        let reference = checkpoints.last().unwrap();
+        let binding = Binding::by_value(&model, &Bind::default(), reference, &reference.open().unwrap()).unwrap();
+        let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
+        let samples = Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None).unwrap();
+        let session = Session::new(runtime, "graph", &model.with_outputs(&[]), Vec::new()).unwrap();
+        let inputs = FeedInputs::new(&samples, session.inputs()).unwrap();
+        Self { runtime, graph: model.without_weights(&names, &binding.feeds), checkpoints, binding, taps, inputs }
+    }
+
+    fn session(&self, checkpoint: &Checkpoint) -> Session {
+        let weights = checkpoint.open().unwrap();
+        let tensors = self.binding.tensors(checkpoint.name(), &weights).unwrap().into_iter();
+        let values = tensors.map(|(feed, tensor)| (feed, tensor.values(feed.float).unwrap())).collect();
+        Session::new(self.runtime, "graph", &self.graph, values).unwrap()
+    }
+
+    fn run(&self, session: &mut Session) -> Replayed {
+        replay(session, &self.inputs, &self.taps, None, BATCH, &|| ControlFlow::Continue(())).unwrap()
+    }
+}
+
+fn benches(criterion: &mut Criterion) {
+    #[expect(unsafe_code, reason = "infoplane starts no ONNX Runtime that might write a device id")]
+    // SAFETY: no other thread runs yet.
+    unsafe {
+        env::set_var("ORT_DISABLE_TELEMETRY", "1");
+    }
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/data/digits");
+    let folder = env::var_os("INFOPLANE_ARCHIVE").map_or_else(|| PathBuf::from(shipped), PathBuf::from);
+    let taps = env::var("INFOPLANE_TAPS");
+    let all = Replay::new(folder, taps.as_deref().unwrap_or("conv1_act,pool1,conv2_act,fc1_act,logits"));
+    let mut group = criterion.benchmark_group("replay");
+    group.sample_size(10);
+    let mut next = all.checkpoints.iter().cycle();
+    group.bench_function("checkpoint", |bencher| {
+        bencher.iter(|| all.run(&mut all.session(next.next().unwrap())));
+    });
+    group.bench_function("session", |bencher| bencher.iter(|| all.session(next.next().unwrap())));
+    let mut session = all.session(&all.checkpoints[0]);
+    group.bench_function("run", |bencher| bencher.iter(|| all.run(&mut session)));
+    group.finish();
+}
+
+criterion_group!(replays, benches);
+criterion_main!(replays);
