@@ -41,7 +41,7 @@ Example:
 pub(crate) enum Command {
     /// Replay and measure every checkpoint of a pipeline file; go on where an earlier run stopped.
     Run(Run),
-    /// Resolve, bind and plan a pipeline file; run nothing.
+    /// Resolve, bind, prove and plan a pipeline file; measure nothing.
     Check(Check),
     /// List a checkpoint's tensors, a series' checkpoints, or a graph's tappable tensors.
     Inspect(Inspect),

@@ -1,5 +1,5 @@
 //! The command line: parse, call, print, exit code.
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is the user interface")]
+#![expect(clippy::print_stderr, reason = "this is the user interface")]
 
 mod cli;
 mod command;
@@ -31,10 +31,23 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", chain(&error));
             exit_code(&error)
         }
     }
+}
+
+/// The error and its causes in one line; a cause that the message before it tells already is left out.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(|cause| cause.to_string().replace('\n', "; ")) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {

@@ -10,8 +10,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use common::{
-    Archive, EVERY_KIND, Outcome, Scene, Stored, Tensors, files, library, npy_f32, npy_i64, parts, program, read_tensors, script,
-    shard_name, start_until_first_part, walk, write_sharded, write_tensors,
+    Archive, EVERY_KIND, Outcome, Scene, Stored, Tensors, files, library, npy_f32, npy_i64, parts, program,
+    read_tensors, script, shard_name, start_until_first_part, walk, write_sharded, write_tensors,
 };
 use infoplane::archive::Weights;
 use rustix::process::{Pid, Signal, kill_process};
@@ -23,7 +23,11 @@ use tempfile::TempDir;
 fn a_missing_folder_is_refused() {
     let mut scene = Scene::digits();
     scene.checkpoints = "nowhere".to_owned();
-    scene.run(&[]).refused(&["nowhere`", "found no safetensors checkpoint", "`checkpoints` must be a folder or a glob"]);
+    scene.run(&[]).refused(&[
+        "nowhere`",
+        "found no safetensors checkpoint",
+        "`checkpoints` must be a folder or a glob",
+    ]);
     assert!(!scene.results().exists(), "nothing is written before the plan stands");
 }
 
@@ -43,7 +47,11 @@ fn a_truncated_checkpoint_fails_alone() {
     let path = scene.checkpoint(1);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 100]).unwrap();
-    scene.run(&[]).warned(&["step-000001.safetensors`", "not a valid safetensors file", "copy or save the checkpoint again"]);
+    scene.run(&[]).warned(&[
+        "step-000001.safetensors`",
+        "not a valid safetensors file",
+        "copy or save the checkpoint again",
+    ]);
     scene.only_failed(1, &["step-000001.safetensors", "not a valid safetensors file"]);
 }
 
@@ -158,7 +166,13 @@ fn sharded() -> Scene {
 fn an_index_that_points_nowhere_fails_alone() {
     let scene = sharded();
     fs::remove_file(scene.path("archive/checkpoint-1").join(shard_name(1))).unwrap();
-    let words = ["model.safetensors.index.json`", "tensor `conv1.weight`", &shard_name(1), "is not there", "copy the missing shard"];
+    let words = [
+        "model.safetensors.index.json`",
+        "tensor `conv1.weight`",
+        &shard_name(1),
+        "is not there",
+        "copy the missing shard",
+    ];
     scene.run(&[]).warned(&words);
     scene.only_failed(1, &words);
 }
@@ -168,7 +182,14 @@ fn an_index_that_names_a_tensor_its_shard_lacks_fails_alone() {
     let scene = sharded();
     let path = scene.path("archive/checkpoint-1/model.safetensors.index.json");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace(&format!("\"conv1.bias\":\"{}\"", shard_name(0)), &format!("\"conv1.bias\":\"{}\"", shard_name(1)))).unwrap();
+    fs::write(
+        &path,
+        text.replace(
+            &format!("\"conv1.bias\":\"{}\"", shard_name(0)),
+            &format!("\"conv1.bias\":\"{}\"", shard_name(1)),
+        ),
+    )
+    .unwrap();
     scene.run(&[]).warned(&["model.safetensors.index.json`", &shard_name(1), "`conv1.bias`"]);
     scene.only_failed(1, &["conv1.bias"]);
 }
@@ -179,7 +200,11 @@ fn an_index_that_leads_out_of_its_folder_fails_alone() {
     let path = scene.path("archive/checkpoint-1/model.safetensors.index.json");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace(&shard_name(1), "../step-000000.safetensors")).unwrap();
-    scene.run(&[]).warned(&["model.safetensors.index.json`", "../step-000000.safetensors", "needed a file in the index's own folder"]);
+    scene.run(&[]).warned(&[
+        "model.safetensors.index.json`",
+        "../step-000000.safetensors",
+        "needed a file in the index's own folder",
+    ]);
 }
 
 #[test]
@@ -218,7 +243,11 @@ fn nan_and_infinite_weights_fail_alone() {
         let outcome = scene.run(&[]);
         outcome.warned(&words);
         // One measurement and the checkpoint itself.
-        assert!(outcome.out.contains("3 checkpoints measured, 0 kept from before, 2 rows without a value"), "{}", outcome.out);
+        assert!(
+            outcome.out.contains("3 checkpoints measured, 0 kept from before, 2 rows without a value"),
+            "{}",
+            outcome.out
+        );
         scene.only_failed(1, &words);
         // The rows are kept, and so is the exit code.
         let again = scene.run(&[]);
@@ -286,7 +315,12 @@ fn a_tensor_that_the_graph_has_no_use_for_is_refused() {
 fn duplicate_steps_are_refused() {
     let scene = Scene::digits();
     fs::copy(scene.checkpoint(1), scene.path("archive/ckpt-1.safetensors")).unwrap();
-    scene.run(&[]).refused(&["`ckpt-1.safetensors`", "`step-000001.safetensors`", "found step 1 in both", "narrow `checkpoints`"]);
+    scene.run(&[]).refused(&[
+        "`ckpt-1.safetensors`",
+        "`step-000001.safetensors`",
+        "found step 1 in both",
+        "narrow `checkpoints`",
+    ]);
 }
 
 #[test]
@@ -394,14 +428,21 @@ fn a_graph_with_the_right_names_and_other_values_is_refused() {
     fs::remove_file(scene.checkpoint(4000)).unwrap();
     fs::write(scene.path("pipeline.toml"), scene.text().replace("reference = \"first\"\n", "")).unwrap();
     let pipeline = scene.path("pipeline.toml");
-    common::infoplane(["run".as_ref(), pipeline.as_os_str()]).refused(&["no checkpoint of the archive has the weights", "conv1.weight"]);
+    common::infoplane(["run".as_ref(), pipeline.as_os_str()])
+        .refused(&["no checkpoint of the archive has the weights", "conv1.weight"]);
 }
 
 #[test]
 fn a_graph_with_other_names_and_other_values_is_refused() {
     let mut scene = Scene::new(Archive::DigitsFlax, &[0, 4000]);
     scene.reference = "\"first\"".to_owned();
-    scene.run(&[]).refused(&["`step-000000.safetensors`", "initializer `const_0`", "shape [64, 48]", "found no tensor", "needed one"]);
+    scene.run(&[]).refused(&[
+        "`step-000000.safetensors`",
+        "initializer `const_0`",
+        "shape [64, 48]",
+        "found no tensor",
+        "needed one",
+    ]);
 }
 
 #[test]
@@ -440,7 +481,12 @@ fn with_inputs(bytes: Vec<u8>) -> Scene {
 #[test]
 fn inputs_of_the_wrong_rank_or_shape_are_refused() {
     let scene = with_inputs(npy_f32(&[1000, 64], &[0.5; 64_000]));
-    scene.run(&[]).refused(&["input `input`", "inputs.npy` of shape [1000, 64]", "needed shape [?, 1, 8, 8]", "reshape the array"]);
+    scene.run(&[]).refused(&[
+        "input `input`",
+        "inputs.npy` of shape [1000, 64]",
+        "needed shape [?, 1, 8, 8]",
+        "reshape the array",
+    ]);
     let scene = with_inputs(npy_f32(&[1000, 1, 8, 9], &[0.5; 72_000]));
     scene.run(&[]).refused(&["input `input`", "inputs.npy` of shape [1000, 1, 8, 9]", "needed shape [?, 1, 8, 8]"]);
 }
@@ -459,7 +505,11 @@ fn inputs_of_the_wrong_type_are_refused() {
 fn inputs_that_are_not_finite_are_refused() {
     let mut values = vec![0.5; 64_000];
     values[3 * 64 + 5] = f32::NAN;
-    with_inputs(npy_f32(&[1000, 1, 8, 8], &values)).run(&[]).refused(&["inputs.npy`", "in row 3", "needed finite inputs"]);
+    with_inputs(npy_f32(&[1000, 1, 8, 8], &values)).run(&[]).refused(&[
+        "inputs.npy`",
+        "in row 3",
+        "needed finite inputs",
+    ]);
 }
 
 #[test]
@@ -513,7 +563,10 @@ fn a_label_that_is_no_class_of_the_output_leaves_the_loss_empty_and_says_so() {
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     for row in scene.query("SELECT loss, accuracy, error FROM checkpoints") {
         assert!(row["loss"].is_null() && row["accuracy"].is_null(), "{row}");
-        common::contains_all(row["error"].as_str().unwrap(), &["output `logits`", "label `digit`", "found label 10", "0 to 9"]);
+        common::contains_all(
+            row["error"].as_str().unwrap(),
+            &["output `logits`", "label `digit`", "found label 10", "0 to 9"],
+        );
     }
 }
 
@@ -532,8 +585,8 @@ fn an_unknown_key_is_refused_with_line_and_column() {
 #[test]
 fn an_unknown_value_is_refused_with_line_and_column() {
     for (old, new, words) in [
-        ("ross", "rots", &["line 19", "`rots`", "`ross`"][..]),
-        ("neighbors = 3", "neighbours = 3", &["line 19", "`neighbours`", "`neighbors`"]),
+        ("ross", "rots", &["line 18", "`rots`", "`ross`"][..]),
+        ("neighbors = 3", "neighbours = 3", &["line 18", "`neighbours`", "`neighbors`"]),
         ("\"last\"", "\"latest\"", &["line 9", "`latest`", "`last`"]),
         ("seed = 1", "seed = \"one\"", &["line 1, column 8", "u64"]),
         ("seed = 1\n", "", &["`seed`"]),
@@ -611,7 +664,8 @@ fn a_file_where_the_result_folder_should_be_is_refused() {
 fn a_query_on_a_folder_without_results_is_refused() {
     let scene = Scene::digits();
     let results = scene.results();
-    common::infoplane(["query".as_ref(), results.as_os_str(), "SELECT 1".as_ref()]).refused(&["results`", "found no results"]);
+    common::infoplane(["query".as_ref(), results.as_os_str(), "SELECT 1".as_ref()])
+        .refused(&["results`", "found no results"]);
     scene.run(&[]).success();
     let query = |sql: &str| common::infoplane(["query".as_ref(), results.as_os_str(), sql.as_ref()]);
     query("SELECT nothing FROM measurements").refused(&["cannot answer the query", "nothing"]);
@@ -635,13 +689,20 @@ fn a_full_disk_leaves_only_whole_parts_and_the_next_run_goes_on() {
         let results = scene.path(&format!("results-{blocks}"));
         let shell = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
         let mut command = Command::new("sh");
-        command.args(["-c", shell, "sh", &blocks]).arg(program()).arg("run").arg(scene.write()).arg("--output").arg(&results);
+        command
+            .args(["-c", shell, "sh", &blocks])
+            .arg(program())
+            .arg("run")
+            .arg(scene.write())
+            .arg("--output")
+            .arg(&results);
         let outcome = Outcome::of(command.env("ORT_DYLIB_PATH", library()));
         outcome.refused(&[&format!("results-{blocks}/"), "cannot write", "free some space"]);
         for (name, bytes) in parts(&results) {
             assert!(bytes.len() < limit, "{name}");
         }
-        let left: Vec<_> = walk(&results.join("work")).into_iter().filter(|path| !path.ends_with("plan.json")).collect();
+        let left: Vec<_> =
+            walk(&results.join("work")).into_iter().filter(|path| !path.ends_with("plan.json")).collect();
         assert!(left.is_empty(), "{left:?}");
         scene.run(&["--output", results.to_str().unwrap()]).success();
         assert_eq!(parts(&results), parts(&whole));
@@ -677,7 +738,8 @@ fn interrupted(signal: Signal, code: i32) {
     let early = parts(&scene.results());
     assert!(!early.is_empty() && early.len() < undisturbed().len(), "{} parts", early.len());
     let times = common::times(&scene.results().join("data"));
-    let left: Vec<_> = walk(&scene.results().join("work")).into_iter().filter(|path| !path.ends_with("plan.json")).collect();
+    let left: Vec<_> =
+        walk(&scene.results().join("work")).into_iter().filter(|path| !path.ends_with("plan.json")).collect();
     assert!(left.is_empty(), "{left:?}");
     // As many are done as the message says, and the next run keeps them.
     let done = early.keys().filter(|name| name.starts_with("checkpoints/")).count();
@@ -715,7 +777,11 @@ impl Machine {
         }
         let machine = Self { folder };
         if let Some(python) = python {
-            script(&machine.path("bin"), "python3", &format!("#!/bin/sh\ncase \"$1\" in -c) echo; exit 0;; esac\n{python}\n"));
+            script(
+                &machine.path("bin"),
+                "python3",
+                &format!("#!/bin/sh\ncase \"$1\" in -c) echo; exit 0;; esac\n{python}\n"),
+            );
         }
         machine
     }
@@ -727,7 +793,11 @@ impl Machine {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(arguments).arg("inspect").arg(Archive::DigitsFlax.folder().join("model.onnx"));
-        command.env_clear().env("PATH", self.path("bin")).env("HOME", self.path("home")).env("XDG_CACHE_HOME", self.path("cache"));
+        command
+            .env_clear()
+            .env("PATH", self.path("bin"))
+            .env("HOME", self.path("home"))
+            .env("XDG_CACHE_HOME", self.path("cache"));
         command
     }
 
@@ -743,7 +813,12 @@ impl Machine {
 #[test]
 fn without_a_library_offline_says_where_it_looked() {
     let machine = Machine::new(Some("exit 1"));
-    machine.inspect(&["--offline"]).refused(&["cannot find ONNX Runtime", "ORT_DYLIB_PATH", "`--offline` forbids", "run once without"]);
+    machine.inspect(&["--offline"]).refused(&[
+        "cannot find ONNX Runtime",
+        "ORT_DYLIB_PATH",
+        "`--offline` forbids",
+        "run once without",
+    ]);
     assert!(walk(&machine.path("cache")).is_empty());
 }
 
@@ -752,7 +827,13 @@ fn without_pip_the_error_says_so() {
     for python in [None, Some("echo \"$0: No module named pip\" >&2; exit 1")] {
         let machine = Machine::new(python);
         let outcome = machine.inspect(&["--quiet"]);
-        outcome.refused(&["cannot find ONNX Runtime", "no pip", "install Python's pip", "`ORT_DYLIB_PATH`", "onnxruntime==1.28.0"]);
+        outcome.refused(&[
+            "cannot find ONNX Runtime",
+            "no pip",
+            "install Python's pip",
+            "`ORT_DYLIB_PATH`",
+            "onnxruntime==1.28.0",
+        ]);
         assert!(machine.cached().is_empty());
     }
 }
@@ -765,7 +846,13 @@ fn without_a_network_the_error_repeats_what_pip_says() {
          echo 'ERROR: No matching distribution found for onnxruntime' >&2\nexit 1",
     ));
     let outcome = machine.inspect(&[]);
-    outcome.refused(&["cannot find ONNX Runtime", "pip download onnxruntime==", "failed", "No matching distribution found", "check the network"]);
+    outcome.refused(&[
+        "cannot find ONNX Runtime",
+        "pip download onnxruntime==",
+        "failed",
+        "No matching distribution found",
+        "check the network",
+    ]);
     // That it tried is told in one line.
     let lines: Vec<&str> = outcome.err.lines().collect();
     assert_eq!(lines.len(), 2, "{outcome:?}");
@@ -799,7 +886,11 @@ fn a_cache_that_cannot_be_written_is_refused() {
     let machine = Machine::new(Some("exit 0"));
     fs::remove_dir(machine.path("cache")).unwrap();
     fs::write(machine.path("cache"), "mine").unwrap();
-    machine.inspect(&["--quiet"]).refused(&["cannot find ONNX Runtime", "cannot write to the cache", "`XDG_CACHE_HOME`"]);
+    machine.inspect(&["--quiet"]).refused(&[
+        "cannot find ONNX Runtime",
+        "cannot write to the cache",
+        "`XDG_CACHE_HOME`",
+    ]);
 }
 
 #[test]
@@ -824,7 +915,12 @@ fn a_file_that_is_no_library_is_refused() {
 #[test]
 fn a_library_that_is_not_onnx_runtime_is_refused() {
     let folder = TempDir::new().unwrap();
-    let path = common::compile(folder.path(), "libonnxruntime.so", &["-shared", "-fPIC"], "int unrelated(void) { return 1; }\n");
+    let path = common::compile(
+        folder.path(),
+        "libonnxruntime.so",
+        &["-shared", "-fPIC"],
+        "int unrelated(void) { return 1; }\n",
+    );
     refused_library(&path).refused(&["libonnxruntime.so`", "cannot be used as ONNX Runtime", "1.22 or later"]);
 }
 

@@ -1,11 +1,12 @@
 //! Which checkpoints there are, in the order of training.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
-use super::shards::{index_in, is_index, is_safetensors, list};
+use super::shards::{index_in, is_index, is_safetensors, list, read_index};
 use super::{ArchiveError, Weights, step};
 
 /// Where the training step of a checkpoint is read.
@@ -90,8 +91,8 @@ impl Series {
     ///
     /// [`ArchiveError`] when there is none, when a step is missing or occurs twice, or when a folder
     /// cannot be read.
-    pub fn find(pattern: &Path, step_from: Option<StepFrom>) -> Result<Self, ArchiveError> {
-        let (base, paths) = candidates(pattern)?;
+    pub fn find(folder: &Path, pattern: &str, step_from: Option<StepFrom>) -> Result<Self, ArchiveError> {
+        let (base, paths) = candidates(folder, pattern)?;
         let mut checkpoints = Vec::new();
         for path in paths {
             let name = relative(&path, &base);
@@ -109,7 +110,7 @@ impl Series {
             checkpoints.push(Checkpoint { step, path, name, step_in_name });
         }
         if checkpoints.is_empty() {
-            return Err(ArchiveError::Empty { pattern: pattern.display().to_string() });
+            return Err(ArchiveError::Empty { pattern: pattern.to_owned() });
         }
         checkpoints.sort_by_key(Checkpoint::step);
         for pair in checkpoints.windows(2) {
@@ -129,19 +130,23 @@ impl Series {
 }
 
 /// The folder that names are relative to, and the checkpoint files below it.
-fn candidates(pattern: &Path) -> Result<(PathBuf, Vec<PathBuf>), ArchiveError> {
-    if pattern.is_dir() {
-        return Ok((pattern.to_owned(), in_folder(pattern, true)?));
+fn candidates(folder: &Path, pattern: &str) -> Result<(PathBuf, Vec<PathBuf>), ArchiveError> {
+    let path = folder.join(pattern);
+    if path.is_dir() {
+        let found = in_folder(&path, true)?;
+        return Ok((path, found));
     }
-    if pattern.is_file() {
-        return Ok((parent(pattern), vec![pattern.to_owned()]));
+    if path.is_file() {
+        return Ok((parent(&path), vec![path]));
     }
-    let (base, glob) = split_glob(pattern)?;
+    // Only the pattern is a glob: the folder of the pipeline file may have brackets in its name.
+    let (base, glob, depth) = split_glob(pattern)?;
+    let base = if folder.join(&base).as_os_str().is_empty() { PathBuf::from(".") } else { folder.join(base) };
     if !base.is_dir() {
-        return Err(ArchiveError::Empty { pattern: pattern.display().to_string() });
+        return Err(ArchiveError::Empty { pattern: pattern.to_owned() });
     }
     let mut found = Vec::new();
-    walk(&base, &base, &glob, &mut found)?;
+    walk(&base, &base, &glob, depth, &mut found)?;
     found.sort();
     found.dedup();
     Ok((base, found))
@@ -157,7 +162,11 @@ fn in_folder(folder: &Path, nested: bool) -> Result<Vec<PathBuf>, ArchiveError> 
         if is_safetensors(&path) {
             found.push(path);
         } else if nested && path.is_dir() {
-            found.extend(of_folder(&path)?);
+            match of_folder(&path) {
+                // A folder of other things, such as recorded activations, says nothing of a step.
+                Err(ArchiveError::Ambiguous { .. }) if step::from_name(&relative(&path, folder)).is_none() => {}
+                checkpoint => found.extend(checkpoint?),
+            }
         }
     }
     Ok(found)
@@ -172,35 +181,51 @@ fn of_folder(folder: &Path) -> Result<Option<PathBuf>, ArchiveError> {
     }
 }
 
-/// Splits a pattern into its longest folder without wildcards and a matcher for what lies below.
-fn split_glob(pattern: &Path) -> Result<(PathBuf, GlobMatcher), ArchiveError> {
-    let is_wild = |part: &std::ffi::OsStr| part.to_string_lossy().contains(['*', '?', '[', '{']);
-    let base: PathBuf = pattern.components().take_while(|part| !is_wild(part.as_os_str())).collect();
-    let rest = pattern.strip_prefix(&base).unwrap_or(pattern);
-    let glob = GlobBuilder::new(&rest.to_string_lossy())
+/// Splits a pattern into its longest folder without wildcards, a matcher for what lies below, and
+/// how many levels below that may be.
+fn split_glob(pattern: &str) -> Result<(PathBuf, GlobMatcher, usize), ArchiveError> {
+    let is_wild = |part: &OsStr| part.to_string_lossy().contains(['*', '?', '[', '{']);
+    let base: PathBuf = Path::new(pattern).components().take_while(|part| !is_wild(part.as_os_str())).collect();
+    let rest = Path::new(pattern).strip_prefix(&base).unwrap_or(Path::new(pattern)).to_string_lossy();
+    let glob = GlobBuilder::new(&rest)
         .literal_separator(true)
         .build()
-        .map_err(|error| ArchiveError::Pattern { pattern: pattern.display().to_string(), reason: error.to_string() })?;
-    let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
-    Ok((base, glob.compile_matcher()))
+        .map_err(|error| ArchiveError::Pattern { pattern: pattern.to_owned(), reason: error.to_string() })?;
+    let depth = if rest.contains("**") { usize::MAX } else { rest.matches('/').count() };
+    Ok((base, glob.compile_matcher(), depth))
 }
 
-fn walk(base: &Path, folder: &Path, glob: &GlobMatcher, found: &mut Vec<PathBuf>) -> Result<(), ArchiveError> {
+fn walk(
+    base: &Path,
+    folder: &Path,
+    glob: &GlobMatcher,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), ArchiveError> {
     for path in list(folder)? {
         let matches = glob.is_match(path.strip_prefix(base).unwrap_or(&path));
         if path.is_dir() {
             if matches {
                 found.extend(of_folder(&path)?);
             }
-            walk(base, &path, glob, found)?;
+            if depth > 0 {
+                walk(base, &path, glob, depth - 1, found)?;
+            }
         } else if matches && is_index(&path) {
             found.push(path);
         } else if matches && is_safetensors(&path) {
             // A shard stands for the whole checkpoint that its index joins.
-            found.push(index_in(folder)?.unwrap_or(path));
+            found.push(joined_by(&path)?.unwrap_or(path));
         }
     }
     Ok(())
+}
+
+/// The index beside a file that names it, if there is one.
+fn joined_by(path: &Path) -> Result<Option<PathBuf>, ArchiveError> {
+    let Some(index) = index_in(path.parent().unwrap_or(Path::new("")))? else { return Ok(None) };
+    let names_it = read_index(&index)?.iter().any(|(file, _)| file == path);
+    Ok(names_it.then_some(index))
 }
 
 fn parent(path: &Path) -> PathBuf {

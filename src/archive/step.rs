@@ -9,17 +9,25 @@ const GENERIC: [&str; 7] =
 
 /// The step that the name of a checkpoint tells, or none.
 ///
-/// The last part that says anything counts: `checkpoint-500/model.safetensors` is step 500.
-/// Within a part a number after one of the keywords wins (`epoch=3-step=120` is 120), then a
-/// number that stands at the end (`model_000500`).
-/// A number with letters or a decimal point right behind it (`step-10k`, `0.1`) is not taken.
+/// In the file's name a number after one of the keywords wins (`epoch=3-step=120` is 120), then a
+/// number of its own at the end (`model_000500`).
+/// Where the file's name says nothing the folders count, the nearest first: `checkpoint-500/model.safetensors`.
+/// A number with letters or a decimal point beside it (`step-10k`, `fp16`, `0.1`) is not taken.
 pub(super) fn from_name(relative: &str) -> Option<u64> {
     let trimmed = relative.trim_end_matches(".index.json").trim_end_matches(".safetensors");
-    trimmed.rsplit('/').filter(|part| !is_generic(part)).find_map(from_part)
+    let mut parts = trimmed.rsplit('/');
+    let file = parts.next().filter(|file| !is_generic(file));
+    // A folder's name counts only if it says step, or is nothing but a number: `seed_1/model` is no step.
+    file.and_then(from_part).or_else(|| parts.find_map(from_folder))
 }
 
 fn is_generic(part: &str) -> bool {
     GENERIC.contains(&part) || part.contains("-of-")
+}
+
+fn from_folder(folder: &str) -> Option<u64> {
+    let lower = folder.to_ascii_lowercase();
+    KEYWORDS.iter().find_map(|keyword| after_keyword(&lower, keyword)).or_else(|| folder.parse().ok())
 }
 
 fn from_part(part: &str) -> Option<u64> {
@@ -47,9 +55,10 @@ fn leading_number(text: &str) -> Option<u64> {
 
 fn at_end(part: &str) -> Option<u64> {
     let start = part.rfind(|letter: char| !letter.is_ascii_digit()).map_or(0, |place| place + 1);
-    let before = &part[..start];
-    let decimal = before.ends_with('.') && before[..start - 1].ends_with(|letter: char| letter.is_ascii_digit());
-    if decimal { None } else { part[start..].parse().ok() }
+    // `fp16`, `v2` and `resnet50` end in digits that count nothing; `0.1` and `2024-05-17` are other numbers.
+    let before = part[..start].strip_suffix(['-', '_', '=']);
+    let alone = start == 0 || before.is_some_and(|before| !before.ends_with(|letter: char| letter.is_ascii_digit()));
+    if alone { part[start..].parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -68,6 +77,8 @@ mod tests {
             ("model_000500.safetensors", 500),
             ("000500.safetensors", 500),
             ("run7/step1000/weights.safetensors", 1000),
+            ("500/model.safetensors", 500),
+            ("seed1/weights_20.safetensors", 20),
             ("epoch-03.safetensors", 3),
             ("step_40.v2.safetensors", 40),
             ("resnet50-step20.safetensors", 20),
@@ -84,6 +95,11 @@ mod tests {
             "lr-0.1.safetensors",
             "final.safetensors",
             "footstep9x.safetensors",
+            "model-fp16.safetensors",
+            "best_v2.safetensors",
+            "resnet50/final.safetensors",
+            "seed_1/model.safetensors",
+            "run-2024-05-17.safetensors",
         ] {
             assert_eq!(from_name(name), None, "{name}");
         }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use super::shards::{is_index, read_index};
 use super::{ArchiveError, Float, Floats};
@@ -130,15 +130,15 @@ impl Weights {
     fn add(&mut self, path: &Path, wanted: Option<BTreeSet<String>>) -> Result<(), ArchiveError> {
         let invalid = |reason: String| ArchiveError::Invalid { path: path.to_owned(), reason };
         let map = map(path)?;
-        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| invalid(error.to_string()))?;
+        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| match error {
+            SafeTensorError::MetadataIncompleteBuffer
+            | SafeTensorError::HeaderTooSmall
+            | SafeTensorError::InvalidHeaderLength => {
+                invalid(format!("found {} bytes, needed what its header claims; it is cut short or damaged", map.len()))
+            }
+            other => invalid(other.to_string()),
+        })?;
         let data_start = header + 8;
-        if map.len() - data_start != metadata.data_len() {
-            return Err(invalid(format!(
-                "found {} bytes of tensors, needed the {} that its header claims",
-                map.len() - data_start,
-                metadata.data_len()
-            )));
-        }
         if let Some(pairs) = metadata.metadata() {
             self.step = self.step.or_else(|| step_of(pairs));
         }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::print;
 use crate::cli::{InformationArguments, Measure, Quantity, ReconstructionArguments, SplitArguments, UsableArguments};
 
 /// `measure`
@@ -24,7 +25,7 @@ pub(crate) fn measure(arguments: &Measure) -> anyhow::Result<ExitCode> {
         Quantity::Usable(arguments) => usable(arguments)?,
         Quantity::Reconstruction(arguments) => reconstruction(arguments)?,
     };
-    println!("{}", serde_json::to_string_pretty(&object)?);
+    print(&format!("{}\n", serde_json::to_string_pretty(&object)?))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -39,7 +40,9 @@ fn information(arguments: &InformationArguments) -> anyhow::Result<Value> {
     let x = prepare(&arguments.x)?;
     let estimate = match (&arguments.y, &arguments.labels) {
         (Some(y), _) => {
-            let y = prepare(y)?;
+            let path = y;
+            let y = prepare(path)?;
+            same_rows(path, y.nrows(), &arguments.x, x.nrows())?;
             let estimator = estimator
                 .continuous()
                 .context("`--estimator`: this estimator is for labels; give `--labels`, or use `ksg` or `gaussian`")?;
@@ -85,7 +88,11 @@ fn usable(arguments: &UsableArguments) -> anyhow::Result<Value> {
         _ => held_out(x.nrows(), &arguments.split)?,
     };
     let labels = Labels::new(Array1::from(values).view());
-    object(probe.estimate(x.view(), &labels, &split)?, &probe, &json!({}))
+    let settings = match &arguments.test_x {
+        Some(path) => json!({ "test_x": path }),
+        None => split_settings(&arguments.split),
+    };
+    object(probe.estimate(x.view(), &labels, &split)?, &probe, &settings)
 }
 
 fn reconstruction(arguments: &ReconstructionArguments) -> anyhow::Result<Value> {
@@ -94,7 +101,7 @@ fn reconstruction(arguments: &ReconstructionArguments) -> anyhow::Result<Value> 
     let target = flat(&arguments.target)?;
     same_rows(&arguments.target, target.nrows(), &arguments.x, x.nrows())?;
     let split = held_out(x.nrows(), &arguments.split)?;
-    object(decoder.estimate(x.view(), target.view(), &split)?, &decoder, &json!({}))
+    object(decoder.estimate(x.view(), target.view(), &split)?, &decoder, &split_settings(&arguments.split))
 }
 
 fn object(estimate: Estimate, estimator: &impl Serialize, settings: &Value) -> anyhow::Result<Value> {
@@ -119,6 +126,10 @@ fn constant(n_samples: usize) -> Estimate {
     let mut estimate = Estimate::new(0.0, infoplane::estimate::Unit::Nats, Some(0.0), n_samples);
     estimate.flag(Flag::Constant);
     estimate
+}
+
+fn split_settings(arguments: &SplitArguments) -> Value {
+    json!({ "held_out": arguments.held_out, "seed": arguments.seed })
 }
 
 fn held_out(rows: usize, arguments: &SplitArguments) -> anyhow::Result<Split> {

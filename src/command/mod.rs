@@ -9,7 +9,7 @@ pub(crate) use inspect::inspect;
 pub(crate) use measure::measure;
 pub(crate) use run::{check, run};
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use infoplane::report::{self, Format};
@@ -25,9 +25,17 @@ pub(crate) fn query(arguments: &Query) -> anyhow::Result<ExitCode> {
         OutputFormat::Json => Format::Json,
         OutputFormat::Table => Format::Table,
     };
-    match answer.write(format, &mut io::stdout().lock()) {
-        // A reader such as `head` has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        written => written.map(|()| ExitCode::SUCCESS).map_err(Into::into),
+    let mut text = Vec::new();
+    answer.write(format, &mut text)?;
+    print(&String::from_utf8(text)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints to the standard output; a reader such as `head` that has seen enough is no error.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }

@@ -6,58 +6,74 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
+use anyhow::Context;
 use infoplane::pipeline::{self, Plan, Shard};
 use infoplane::replay::Runtime;
 use infoplane::report;
 use infoplane::table::Folder;
+use rayon::ThreadPoolBuilder;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::print;
 use super::progress::Progress;
 use crate::cli::{Check, Cli, Run};
 
 /// `run`: measures, and ends with a table of what each layer knew.
 pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
-    let signal = watch_signals()?;
-    let plan = Plan::new(&arguments.pipeline, arguments.output.as_deref(), runtime(cli)?)?;
+    let threads = arguments.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let pool = ThreadPoolBuilder::new().num_threads(threads.get()).build().context("cannot start the threads")?;
+    let runtime = runtime(cli)?;
+    let plan = pool.install(|| Plan::new(&arguments.pipeline, arguments.output.as_deref(), runtime))?;
     if !cli.quiet {
         eprintln!("{plan}");
     }
     let shard = arguments.shard.map_or(Ok(Shard::whole()), |(index, count)| Shard::new(index, count))?;
-    let threads = arguments.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let progress = Progress::new(cli.quiet);
+    // Until here there is nothing to keep, and a signal simply ends the process.
+    let signal = watch_signals()?;
     let stopping = || match signal.load(Ordering::Relaxed) {
         0 => None,
         signal => i32::try_from(signal).ok(),
     };
-    let result = pipeline::run(&plan, shard, threads, &stopping, &|event| progress.tell(event));
+    let result = pipeline::run(&plan, shard, &pool, &stopping, &|event| progress.tell(event));
     progress.finish();
     let finished = result?;
     let whole = arguments.shard.is_none();
     if whole && !cli.quiet {
-        print!("{}", report::summary(&Folder::open(&finished.folder)?)?);
+        print(&report::summary(&Folder::open(&finished.folder)?)?)?;
     }
-    println!(
-        "{} checkpoints measured, {} kept from before, {} rows without a value; Parquet in {}",
+    print(&format!(
+        "{} checkpoints measured, {} kept from before, {} rows without a value; Parquet in {}\n",
         finished.done,
         finished.kept,
         finished.failed_rows,
         finished.folder.join("data").display()
-    );
+    ))?;
     Ok(if finished.failed_rows == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// `check`: the pipeline with every default filled in, and the plan.
 pub(crate) fn check(cli: &Cli, arguments: &Check) -> anyhow::Result<ExitCode> {
     let plan = Plan::new(&arguments.pipeline, None, runtime(cli)?)?;
-    print!(
-        "{}\n{}",
-        plan.pipeline.resolved(),
-        plan.to_string().lines().map(|line| format!("# {line}\n")).collect::<String>()
-    );
-    for feed in &plan.binding.feeds {
-        println!("# {} {:?} <- {} ({})", feed.initializer, feed.shape, feed.tensor, feed.evidence.words());
+    let mut text = plan.pipeline.resolved();
+    for line in plan.to_string().lines() {
+        text += &format!(
+            "# {line}
+"
+        );
     }
+    for feed in &plan.binding.feeds {
+        text += &format!(
+            "# {} {:?} <- {} ({})
+",
+            feed.initializer,
+            feed.shape,
+            feed.tensor,
+            feed.evidence.words()
+        );
+    }
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::taps::matcher;
+use super::taps::NamePattern;
 use super::{GraphError, Initializer, Model};
 use crate::archive::{Checkpoint, Float, Floats, Tensor, Weights};
 
@@ -72,6 +72,7 @@ pub struct Binding {
     /// Checkpoint tensors that nothing takes, with the reason why that is right.
     pub unused: Vec<(String, &'static str)>,
     shapes: BTreeMap<String, Vec<usize>>,
+    allowed: Vec<NamePattern>,
 }
 
 impl Binding {
@@ -97,7 +98,7 @@ impl Binding {
     /// Whether each feed was compared by value.
     #[must_use]
     pub fn is_proven(&self) -> bool {
-        self.feeds.iter().all(|feed| feed.evidence != Evidence::NameOnly)
+        !self.feeds.is_empty() && self.feeds.iter().all(|feed| feed.evidence != Evidence::NameOnly)
     }
 
     /// Checks that a checkpoint has just the tensors of the reference, and returns what to feed.
@@ -113,7 +114,7 @@ impl Binding {
             needed,
         };
         for tensor in weights.tensors() {
-            if !self.shapes.contains_key(tensor.name) {
+            if !self.shapes.contains_key(tensor.name) && !self.is_allowed(tensor.name) {
                 return Err(mismatch(
                     tensor.name,
                     "it".to_owned(),
@@ -121,7 +122,7 @@ impl Binding {
                 ));
             }
         }
-        for (name, shape) in &self.shapes {
+        for (name, shape) in self.shapes.iter().filter(|(name, _)| !self.is_allowed(name)) {
             match weights.get(name) {
                 None => return Err(mismatch(name, "none".to_owned(), format!("shape {shape:?}"))),
                 Some(tensor) if tensor.shape != shape => {
@@ -137,6 +138,11 @@ impl Binding {
             .collect())
     }
 
+    /// Whether the pipeline file lists the tensor as unused.
+    fn is_allowed(&self, tensor: &str) -> bool {
+        self.allowed.iter().any(|pattern| pattern.is_match(tensor))
+    }
+
     fn search(
         model: &Model,
         bind: &Bind,
@@ -145,14 +151,14 @@ impl Binding {
         by_value: bool,
     ) -> Result<Self, GraphError> {
         let unbound = |reason: String| GraphError::Unbound { checkpoint: checkpoint.to_owned(), reason };
-        let constants = matchers(&bind.constants)?;
-        let allowed = matchers(&bind.unused)?;
+        let constants = NamePattern::all(&bind.constants)?;
+        let allowed = NamePattern::all(&bind.unused)?;
         let mut binding =
-            Self { feeds: Vec::new(), constants: Vec::new(), unused: Vec::new(), shapes: BTreeMap::new() };
+            Self { feeds: Vec::new(), constants: Vec::new(), unused: Vec::new(), shapes: BTreeMap::new(), allowed };
         let mut taken = BTreeSet::new();
         let mut pending = Vec::new();
         for initializer in model.initializers() {
-            if constants.iter().any(|glob| glob.is_match(initializer.name)) {
+            if constants.iter().any(|pattern| pattern.is_match(initializer.name)) {
                 binding.constants.push(initializer.name.to_owned());
                 continue;
             }
@@ -178,10 +184,17 @@ impl Binding {
             if taken.contains(tensor.name) {
                 continue;
             }
-            let reason = if allowed.iter().any(|glob| glob.is_match(tensor.name)) {
+            let reason = if binding.is_allowed(tensor.name) {
                 "the pipeline file says so"
-            } else if matches!(tensor.float(), Ok(None)) {
+            } else if matches!(tensor.float(), Ok(None)) && !model.has_initializer(tensor.name) {
                 "not floating-point"
+            } else if matches!(tensor.float(), Ok(None)) {
+                return Err(unbound(format!(
+                    "tensor `{}`: found type {} here and an initializer of the same name in the graph; needed floating-point \
+                     weights, since only they are replaced; if it never changes, list it in `[graph.bind] unused`",
+                    tensor.name,
+                    tensor.type_name()
+                )));
             } else {
                 return Err(unbound(format!(
                     "tensor `{}`, shape {:?}: found no initializer of the graph that takes it; needed every tensor to be used, \
@@ -191,6 +204,13 @@ impl Binding {
                 )));
             };
             binding.unused.push((tensor.name.to_owned(), reason));
+        }
+        if binding.feeds.is_empty() {
+            return Err(unbound(
+                "found no floating-point weight of the graph to feed; needed one at least; export with the weights as \
+                 initializers (`export_params=True`)"
+                    .to_owned(),
+            ));
         }
         let order: BTreeMap<&str, usize> =
             model.initializers().iter().enumerate().map(|(place, initializer)| (initializer.name, place)).collect();
@@ -230,7 +250,8 @@ fn by_equal_value(
     by_value: bool,
 ) -> Result<Option<Feed>, String> {
     let mut equal = Vec::new();
-    if by_value {
+    // A single number equals many others by chance: only its name could tell.
+    if by_value && initializer.len() > 1 {
         let own = own_values(initializer)?;
         for tensor in weights.tensors() {
             if !taken.contains(tensor.name)
@@ -279,8 +300,4 @@ fn feed(initializer: &Initializer<'_>, tensor: &str, evidence: Evidence) -> Feed
         float: initializer.float,
         evidence,
     }
-}
-
-fn matchers(globs: &[String]) -> Result<Vec<globset::GlobMatcher>, GraphError> {
-    globs.iter().map(|glob| matcher(glob)).collect()
 }

@@ -65,23 +65,10 @@ impl Model {
         &self.path
     }
 
-    /// The bytes of the file.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
     /// A hash of the file.
     #[must_use]
     pub fn hash(&self) -> String {
         blake3::hash(&self.bytes).to_hex().to_string()
-    }
-
-    /// The names of the inputs that are not initializers with a default.
-    #[must_use]
-    pub fn inputs(&self) -> Vec<&str> {
-        let initializers: Vec<&str> = self.graph.initializer.iter().map(TensorProto::name).collect();
-        self.graph.input.iter().map(ValueInfoProto::name).filter(|name| !initializers.contains(name)).collect()
     }
 
     /// The names of the outputs.
@@ -99,6 +86,12 @@ impl Model {
             .flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node.op_type())))
             .filter(|(name, _)| !name.is_empty())
             .collect()
+    }
+
+    /// Whether there is an initializer of this name, of whatever type.
+    #[must_use]
+    pub fn has_initializer(&self, name: &str) -> bool {
+        self.graph.initializer.iter().any(|tensor| tensor.name() == name)
     }
 
     /// The floating-point initializers, in graph order.

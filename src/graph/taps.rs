@@ -51,7 +51,7 @@ pub fn select_taps(model: &Model, wanted: &[String], pool: &BTreeMap<String, Poo
         let mut found = false;
         // A literal name counts first: exporters write names such as `/fc[0]/out`.
         let literal = tensors.contains(&name.as_str());
-        let glob = matcher(name)?;
+        let glob = NamePattern::new(name)?;
         for (place, tensor) in tensors.iter().enumerate() {
             if if literal { tensor == name } else { glob.is_match(tensor) } {
                 chosen[place] = true;
@@ -62,8 +62,10 @@ pub fn select_taps(model: &Model, wanted: &[String], pool: &BTreeMap<String, Poo
             return Err(GraphError::UnknownTap { tap: name.clone(), near: nearest(name, &tensors) });
         }
     }
-    let rules =
-        pool.iter().map(|(glob, pooling)| Ok((glob, matcher(glob)?, *pooling))).collect::<Result<Vec<_>, _>>()?;
+    let rules = pool
+        .iter()
+        .map(|(glob, pooling)| Ok((glob, NamePattern::new(glob)?, *pooling)))
+        .collect::<Result<Vec<_>, _>>()?;
     let names: Vec<&str> = tensors.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(name, _)| *name).collect();
     for (glob, matcher, _) in &rules {
         if !names.iter().any(|name| matcher.is_match(name)) {
@@ -87,10 +89,29 @@ pub fn select_taps(model: &Model, wanted: &[String], pool: &BTreeMap<String, Poo
         .collect()
 }
 
-pub(super) fn matcher(glob: &str) -> Result<GlobMatcher, GraphError> {
-    match GlobBuilder::new(glob).build() {
-        Ok(glob) => Ok(glob.compile_matcher()),
-        Err(error) => Err(GraphError::Glob { glob: glob.to_owned(), reason: error.to_string() }),
+/// A name as it stands, or a glob: exporters write names such as `/fc[0]/out` that are no globs.
+#[derive(Clone, Debug)]
+pub(super) struct NamePattern {
+    text: String,
+    glob: GlobMatcher,
+}
+
+impl NamePattern {
+    pub(super) fn new(text: &str) -> Result<Self, GraphError> {
+        // Some literal names are malformed globs: those match only themselves.
+        let glob = GlobBuilder::new(text).build().or_else(|_| GlobBuilder::new(&globset::escape(text)).build());
+        match glob {
+            Ok(glob) => Ok(Self { text: text.to_owned(), glob: glob.compile_matcher() }),
+            Err(error) => Err(GraphError::Glob { glob: text.to_owned(), reason: error.to_string() }),
+        }
+    }
+
+    pub(super) fn all(texts: &[String]) -> Result<Vec<Self>, GraphError> {
+        texts.iter().map(|text| Self::new(text)).collect()
+    }
+
+    pub(super) fn is_match(&self, name: &str) -> bool {
+        self.text == name || self.glob.is_match(name)
     }
 }
 

@@ -22,12 +22,16 @@ pub enum PipelineError {
         source: std::io::Error,
     },
     /// The pipeline file is no valid TOML, or has a key or value that does not exist.
-    #[error("cannot load pipeline `{path}`: {source}")]
+    #[error("cannot load pipeline `{path}`: line {line}, column {column}: {reason}")]
     Parse {
         /// The pipeline file.
         path: PathBuf,
-        /// Line, column, and what was expected.
-        source: Box<toml::de::Error>,
+        /// Where, from 1.
+        line: usize,
+        /// Where, from 1.
+        column: usize,
+        /// What was found and what was expected.
+        reason: String,
     },
     /// A measure asks for what the run does not have.
     #[error("measure {number} (`{measure}`): {reason}")]
@@ -115,12 +119,4 @@ pub enum PipelineError {
     /// The inputs cannot be compressed.
     #[error("inputs: {0}")]
     Compress(#[from] EstimateError),
-    /// The threads could not be started.
-    #[error("cannot start {threads} threads: {reason}")]
-    Threads {
-        /// How many were asked for.
-        threads: usize,
-        /// What the system said.
-        reason: String,
-    },
 }

@@ -249,7 +249,16 @@ impl Pipeline {
     /// [`PipelineError::Read`], or [`PipelineError::Parse`] with line and column.
     pub fn open(path: &Path) -> Result<Self, PipelineError> {
         let text = fs::read_to_string(path).map_err(|source| PipelineError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|source| PipelineError::Parse { path: path.to_owned(), source: Box::new(source) })
+        toml::from_str(&text).map_err(|error| {
+            let before = &text[..error.span().map_or(0, |span| span.start).min(text.len())];
+            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            PipelineError::Parse {
+                path: path.to_owned(),
+                line: before.matches('\n').count() + 1,
+                column: before[line_start..].chars().count() + 1,
+                reason: error.message().replace('\n', "; "),
+            }
+        })
     }
 
     /// The file with every default filled in.

@@ -10,8 +10,8 @@ use super::variables::Variables;
 use super::{Loss, Pipeline, PipelineError};
 use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, Tap, select_taps};
-use crate::replay::{FeedInputs, Runtime, Session};
-use crate::samples::Samples;
+use crate::replay::{FeedInputs, Runtime, Session, TensorInfo, check_batch};
+use crate::samples::{Column, Samples};
 use crate::table::SCHEMA_VERSION;
 
 /// A run made definite.
@@ -61,7 +61,7 @@ impl Plan {
     pub fn new(path: &Path, output: Option<&Path>, runtime: &'static Runtime) -> Result<Self, PipelineError> {
         let pipeline = Pipeline::open(path)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let series = Series::find(&folder.join(&pipeline.archive.checkpoints), pipeline.archive.step_from)?;
+        let series = Series::find(&folder, &pipeline.archive.checkpoints, pipeline.archive.step_from)?;
         let available = series.checkpoints().len();
         let checkpoints = pipeline.archive.steps.select(series.checkpoints().to_vec())?;
         let model = Model::open(&folder.join(&pipeline.graph.model))?;
@@ -69,7 +69,6 @@ impl Plan {
         let table = &pipeline.samples;
         let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref())?;
         let variables = Variables::new(&pipeline, &samples)?;
-        let loss = loss(pipeline.replay.loss.as_ref(), &model, &samples)?;
         let bound = reference::bind(&folder, &pipeline.graph, &model, &series)?;
         let batch = pipeline.replay.batch.get();
         let (trial, proof) = reference::prove(runtime, &model, &bound, &taps, &samples, batch)?;
@@ -78,10 +77,13 @@ impl Plan {
         let bytes = model.without_weights(&names, &bound.binding.feeds);
         let session = Session::new(runtime, &graph, &model.with_outputs(&[]), Vec::new())?;
         let feed = FeedInputs::new(&samples, session.inputs())?;
+        check_batch(&session, batch, samples.len())?;
+        let loss = loss(pipeline.replay.loss.as_ref(), session.outputs(), &samples)?;
         let Bound { binding, checkpoint, .. } = bound;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self {
-            hash: hash(&pipeline, &model, &samples, &binding, runtime),
-            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            hash: hash(&name, &pipeline, &model, &samples, &binding, runtime),
+            name,
             output: output.map_or_else(|| beside(&folder, &pipeline.table.folder), Path::to_owned),
             weight_bytes: binding
                 .feeds
@@ -112,16 +114,17 @@ impl Plan {
         self.samples.len()
     }
 
-    /// An upper estimate of the memory that each worker needs, in bytes.
+    /// About the memory that each worker needs, in bytes, without ONNX Runtime's own buffers.
     ///
-    /// Weights twice (ours and the runtime's), the activations of all taps, and what the measures of
-    /// the widest tap copy of it in double precision.
+    /// Weights twice (ours and the runtime's), the activations of all taps, and what one measure of
+    /// the widest tap needs beside them: two copies in double precision, and the Gram matrices of a
+    /// decoder's folds. There are as many measures at a time as there are workers.
     #[must_use]
     pub fn bytes_per_worker(&self) -> usize {
         let activations = self.widths.iter().sum::<usize>() * self.n_samples() * size_of::<f32>();
         let widest = self.widths.iter().max().copied().unwrap_or(0);
-        let copies =
-            2 * widest * self.n_samples() * size_of::<f64>() + widest.min(self.n_samples()).pow(2) * size_of::<f64>();
+        let grams = 8 * widest.min(self.n_samples()).pow(2);
+        let copies = (2 * widest * self.n_samples() + grams) * size_of::<f64>();
         2 * self.weight_bytes + activations + copies
     }
 
@@ -160,14 +163,16 @@ impl fmt::Display for Plan {
             write!(formatter, "{}{} ({width})", if place == 0 { "" } else { ", " }, tap.name)?;
         }
         writeln!(formatter)?;
-        let split = &self.variables.split;
-        writeln!(
-            formatter,
-            "samples      {}, of which {} train and {} test probes and decoders",
-            self.n_samples(),
-            split.train.len(),
-            split.test.len()
-        )?;
+        write!(formatter, "samples      {}", self.n_samples())?;
+        if let Some(split) = &self.variables.split {
+            write!(
+                formatter,
+                ", of which {} train and {} test probes and decoders",
+                split.train.len(),
+                split.test.len()
+            )?;
+        }
+        writeln!(formatter)?;
         writeln!(formatter, "measures     {} at each tap of each checkpoint", self.pipeline.estimate.measures.len())?;
         match &self.loss {
             Ok((output, label)) => writeln!(formatter, "loss         cross-entropy of `{output}` against `{label}`")?,
@@ -175,7 +180,7 @@ impl fmt::Display for Plan {
         }
         writeln!(
             formatter,
-            "memory       at most about {} MB a worker and {} MB shared, whatever the number of checkpoints",
+            "memory       about {} MB a worker and {} MB shared, whatever the number of checkpoints, beside ONNX Runtime's buffers",
             megabytes(self.bytes_per_worker()),
             megabytes(self.shared_bytes())
         )?;
@@ -206,7 +211,7 @@ fn beside(folder: &Path, path: &str) -> PathBuf {
 /// What the loss is computed from: what the pipeline file names, or the only ones of their kind.
 fn loss(
     table: Option<&Loss>,
-    model: &Model,
+    outputs: &[TensorInfo],
     samples: &Samples,
 ) -> Result<Result<(String, String), String>, PipelineError> {
     let (output, label) = match table {
@@ -214,16 +219,42 @@ fn loss(
         Some(Loss::Of { output, label }) => (output.clone(), label.clone()),
         None => (None, None),
     };
-    let outputs: Vec<String> = model.outputs().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = outputs.iter().map(|info| info.name.clone()).collect();
     let labels: Vec<String> = samples.labels.iter().map(|column| column.name.clone()).collect();
     let named = table.is_some();
-    let output = choose("output", output, &outputs);
+    let output = choose("output", output, &names);
     let label = choose("label", label, &labels);
-    match (output, label) {
-        (Ok(output), Ok(label)) => Ok(Ok((output, label))),
-        (Err(reason), _) | (_, Err(reason)) if named => Err(PipelineError::Loss { reason }),
-        (Err(reason), _) | (_, Err(reason)) => Ok(Err(reason)),
+    let chosen = output.and_then(|output| {
+        let label = label?;
+        let info = outputs.iter().find(|info| info.name == output);
+        is_logits(info, samples.labels.iter().find(|column| column.name == label))?;
+        Ok((output, label))
+    });
+    match chosen {
+        Err(reason) if named => Err(PipelineError::Loss { reason }),
+        chosen => Ok(chosen),
     }
+}
+
+/// Checks that an output can be logits for a label column: samples × classes, each label one of the classes.
+fn is_logits(output: Option<&TensorInfo>, column: Option<&Column>) -> Result<(), String> {
+    let (Some(info), Some(column)) = (output, column) else { return Ok(()) };
+    let classes = match info.shape[..] {
+        [_, classes] => classes,
+        _ => return Err(format!("output `{}` has shape {}, needed samples × classes", info.name, info.shape_words())),
+    };
+    let (least, most) =
+        (column.values.iter().min().copied().unwrap_or(0), column.values.iter().max().copied().unwrap_or(0));
+    let fits = classes.is_none_or(|classes| classes > 1 && usize::try_from(most).is_ok_and(|most| most < classes));
+    if least < 0 || !fits {
+        return Err(format!(
+            "label `{}` runs from {least} to {most}, needed one of the classes of output `{}` of shape {}",
+            column.name,
+            info.name,
+            info.shape_words()
+        ));
+    }
+    Ok(())
 }
 
 fn choose(kind: &str, wanted: Option<String>, there: &[String]) -> Result<String, String> {
@@ -239,17 +270,21 @@ fn choose(kind: &str, wanted: Option<String>, there: &[String]) -> Result<String
     }
 }
 
-/// The hash of everything that all parts have in common: where results go is not part of it.
-fn hash(pipeline: &Pipeline, model: &Model, samples: &Samples, binding: &Binding, runtime: &Runtime) -> String {
-    let mut settings = serde_json::to_value(pipeline).expect("every value of a pipeline file can be written as JSON");
-    if let Some(settings) = settings.as_object_mut() {
-        settings.remove("table");
-    }
+/// The hash of everything that all parts have in common.
+fn hash(
+    run: &str,
+    pipeline: &Pipeline,
+    model: &Model,
+    samples: &Samples,
+    binding: &Binding,
+    runtime: &Runtime,
+) -> String {
     let feeds: Vec<_> = binding.feeds.iter().map(|feed| [&feed.initializer, &feed.tensor]).collect();
     let all = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "schema": SCHEMA_VERSION,
-        "pipeline": settings,
+        "run": run,
+        "pipeline": pipeline,
         "graph": model.hash(),
         "samples": samples.hash(),
         "binding": feeds,

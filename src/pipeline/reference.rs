@@ -141,6 +141,16 @@ pub(super) fn bound_session(
     Ok(Session::new(runtime, graph, bytes, values)?)
 }
 
+/// The distance of two values; infinite where only one of them is a number, or both are other infinities.
+fn difference(a: f32, b: f32) -> f64 {
+    let equal = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+    match (f64::from(a) - f64::from(b)).abs() {
+        _ if equal => 0.0,
+        distance if distance.is_finite() => distance,
+        _ => f64::INFINITY,
+    }
+}
+
 fn compare(
     graph: &str,
     bound: &Bound,
@@ -149,10 +159,10 @@ fn compare(
 ) -> Result<Proof, PipelineError> {
     let mut worst = (0.0, "");
     for (found, expected) in found.iter().zip(expected) {
-        let scale =
-            expected.values.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(f64::from(value.abs())));
+        let finite = expected.values.iter().filter(|value| value.is_finite());
+        let scale = finite.fold(f64::MIN_POSITIVE, |largest, value| largest.max(f64::from(value.abs())));
         let pairs = found.values.iter().zip(&expected.values);
-        let largest = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs()).fold(0.0, f64::max);
+        let largest = pairs.map(|(a, b)| difference(*a, *b)).fold(0.0, f64::max);
         if largest / scale > worst.0 {
             worst = (largest / scale, found.tap.as_str());
         }

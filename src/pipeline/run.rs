@@ -5,14 +5,14 @@
 //! the checkpoints, a thread that waits for a measure would start another checkpoint, and memory
 //! would grow with the archive.) Inside a checkpoint, taps and measures share the pool.
 
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 
 use super::unit::{self, Rows};
 use super::{PipelineError, Plan};
@@ -75,7 +75,7 @@ pub struct Finished {
     pub failed_rows: usize,
 }
 
-/// Measures the checkpoints of a shard and writes a part for each.
+/// Measures the checkpoints of a shard and writes a part for each, as many at a time as the pool has threads.
 ///
 /// `stopping` returns the signal that asks to stop, if one does: checkpoints in flight are dropped,
 /// finished ones stay. `tell` may be called from any thread.
@@ -87,7 +87,7 @@ pub struct Finished {
 pub fn run(
     plan: &Plan,
     shard: Shard,
-    threads: NonZeroUsize,
+    pool: &ThreadPool,
     stopping: &(dyn Fn() -> Option<i32> + Sync),
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, PipelineError> {
@@ -95,13 +95,11 @@ pub fn run(
     let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps)?;
     let mine: Vec<&Checkpoint> = plan.checkpoints.iter().skip(shard.index).step_by(shard.count).collect();
     tell(Event::Planned(mine.len()));
-    let pool = ThreadPoolBuilder::new().num_threads(threads.get()).build();
-    let pool = pool.map_err(|error| PipelineError::Threads { threads: threads.get(), reason: error.to_string() })?;
     let work = Work { plan, folder, pool, stopping, tell, failure: Mutex::new(None) };
     let next = AtomicUsize::new(0);
     let tally = Mutex::new(Finished { folder: plan.output.clone(), done: 0, kept: 0, failed_rows: 0 });
     thread::scope(|scope| {
-        for _ in 0..threads.get().min(mine.len()) {
+        for _ in 0..pool.current_num_threads().min(mine.len()) {
             scope.spawn(|| {
                 while work.goes_on().is_continue() {
                     let Some(checkpoint) = mine.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
@@ -127,7 +125,7 @@ pub fn run(
 struct Work<'a> {
     plan: &'a Plan,
     folder: Folder,
-    pool: ThreadPool,
+    pool: &'a ThreadPool,
     stopping: &'a (dyn Fn() -> Option<i32> + Sync),
     tell: &'a (dyn Fn(Event) + Sync),
     failure: Mutex<Option<PipelineError>>,
@@ -157,14 +155,30 @@ impl Work<'_> {
         let opened = checkpoint.open();
         let hash = opened.as_ref().ok().map(|weights| self.pool.install(|| weights.hash()));
         let identity = self.identity(checkpoint, hash.as_deref());
-        // A checkpoint that cannot be read is always tried again: the disk may have been at fault.
         let kept = hash.as_ref().and_then(|_| self.folder.done(checkpoint.step(), &identity));
         if let Some(failed_rows) = kept {
             (self.tell)(Event::Kept);
             return Ok(Outcome::Kept { failed_rows });
         }
+        if let Err(error) = &opened
+            && self.folder.has(checkpoint.step(), &self.plan.hash)
+        {
+            // What was measured while the file could be read is better than what is known of it now.
+            (self.tell)(Event::Failed { file: checkpoint.name().to_owned(), reason: error.to_string() });
+            return Ok(Outcome::Kept { failed_rows: 1 });
+        }
         let weights = opened.as_ref().ok();
-        let rows = self.pool.install(|| unit::rows(self.plan, checkpoint, weights, hash, &|| self.goes_on()));
+        let measure = || unit::rows(self.plan, checkpoint, weights, hash.clone(), &|| self.goes_on());
+        let rows = catch_unwind(AssertUnwindSafe(|| self.pool.install(measure)));
+        // A defect of ours must not lose the other checkpoints.
+        let rows = rows.unwrap_or_else(|_| {
+            Ok(unit::failed(
+                self.plan,
+                checkpoint,
+                hash,
+                "infoplane has a defect here (its message is above); please report it",
+            ))
+        });
         let Rows { measurements, checkpoint: row } = match rows {
             Ok(rows) => rows,
             Err(ReplayError::Stopped) => return Ok(Outcome::Dropped),
@@ -178,6 +192,7 @@ impl Work<'_> {
             pipeline: self.plan.pipeline.resolved(),
             runtime: self.plan.runtime.version().to_owned(),
             failed_rows,
+            retry: row.error.is_some(),
         };
         self.folder.write(checkpoint.step(), &measurements, &row, &provenance)?;
         (self.tell)(match row.error {

@@ -14,6 +14,9 @@ use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit, finite};
 use crate::replay::{Activations, ReplayError, Replayed, replay, score};
 use crate::table::{CheckpointRow, MeasurementRow};
 
+/// The flag of rows whose binding could not be compared by value.
+const UNPROVEN: &str = "unproven-binding";
+
 /// The rows of one checkpoint.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -39,33 +42,38 @@ pub(super) fn rows(
     hash: Option<String>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Rows, ReplayError> {
-    let mut row = CheckpointRow {
-        run: plan.name.clone(),
-        file: checkpoint.name().to_owned(),
-        hash,
-        loss: None,
-        accuracy: None,
-        n_samples: plan.n_samples() as u64,
-        n_tensors: weights.map(|weights| weights.len() as u64),
-        flags: Vec::new(),
-        error: None,
-    };
-    if !plan.binding.is_proven() {
-        row.flags.push("unproven-binding".to_owned());
-    }
+    let mut row = checkpoint_row(plan, checkpoint, hash.clone());
+    row.n_tensors = weights.map(|weights| weights.len() as u64);
     let measurements = match replayed(plan, checkpoint, weights, go_on) {
         Err(PipelineError::Replay(ReplayError::Stopped)) => return Err(ReplayError::Stopped),
-        Err(error) => {
-            let reason = error.to_string();
-            row.error = Some(reason.clone());
-            cells(plan).map(|(place, measure)| blank(plan, checkpoint, place, measure, Some(&reason))).collect()
-        }
+        Err(error) => return Ok(failed(plan, checkpoint, hash, &error.to_string())),
         Ok(replayed) => {
             score_network(plan, &replayed, &mut row);
             measure_all(plan, checkpoint, &replayed.taps, go_on)?
         }
     };
     Ok(Rows { measurements, checkpoint: row })
+}
+
+/// The rows of a checkpoint that failed as a whole: every planned one, without a value.
+pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<String>, reason: &str) -> Rows {
+    let measurements = cells(plan).map(|(tap, place)| blank(plan, checkpoint, tap, place, Some(reason))).collect();
+    let row = checkpoint_row(plan, checkpoint, hash);
+    Rows { measurements, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..row } }
+}
+
+fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<String>) -> CheckpointRow {
+    CheckpointRow {
+        run: plan.name.clone(),
+        file: checkpoint.name().to_owned(),
+        hash,
+        loss: None,
+        accuracy: None,
+        n_samples: plan.n_samples() as u64,
+        n_tensors: None,
+        flags: if plan.binding.is_proven() { Vec::new() } else { vec![UNPROVEN.to_owned()] },
+        error: None,
+    }
 }
 
 fn replayed(
@@ -203,13 +211,12 @@ fn informed(
 fn decoded(plan: &Plan, measure: &Measure, layer: &Activations) -> Result<Measured, String> {
     finite("activations", layer.values.view()).map_err(|error| error.to_string())?;
     let variables = &plan.variables;
+    let split = variables.split.as_ref().expect("the plan made the split that its measures need");
     let estimate = match measure {
-        Measure::Usable(usable) => {
-            usable.probe.estimate(layer.values.view(), &variables.labels[&usable.label], &variables.split)
-        }
+        Measure::Usable(usable) => usable.probe.estimate(layer.values.view(), &variables.labels[&usable.label], split),
         Measure::Reconstruction(reconstruction) => {
             let inputs = variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
-            reconstruction.decoder.estimate(layer.values.view(), inputs.view(), &variables.split)
+            reconstruction.decoder.estimate(layer.values.view(), inputs.view(), split)
         }
         Measure::Information(_) => unreachable!("information is measured on compressed layers"),
     };
@@ -253,7 +260,6 @@ fn blank(plan: &Plan, checkpoint: &Checkpoint, tap: usize, place: usize, reason:
             (key(&reconstruction.decoder), "none".to_owned(), Unit::SquaredUnits)
         }
     };
-    let unproven = !plan.binding.is_proven();
     MeasurementRow {
         run: plan.name.clone(),
         file: checkpoint.name().to_owned(),
@@ -271,7 +277,7 @@ fn blank(plan: &Plan, checkpoint: &Checkpoint, tap: usize, place: usize, reason:
         n_units: Some(plan.widths[tap] as u64),
         n_components: None,
         seed: plan.pipeline.seed,
-        flags: if unproven { vec!["unproven-binding".to_owned()] } else { Vec::new() },
+        flags: if plan.binding.is_proven() { Vec::new() } else { vec![UNPROVEN.to_owned()] },
         details: "{}".to_owned(),
         error: reason.map(str::to_owned),
     }

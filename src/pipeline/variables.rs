@@ -15,8 +15,8 @@ pub(super) const INPUT: &str = "input";
 /// The other side of every measure.
 #[derive(Debug)]
 pub(super) struct Variables {
-    /// Who learns and who judges, for probes and decoders.
-    pub split: Split,
+    /// Who learns and who judges, when there are probes or decoders.
+    pub split: Option<Split>,
     /// The label columns.
     pub labels: BTreeMap<String, Labels>,
     /// The inputs, one row a sample, when a measure needs them.
@@ -54,7 +54,14 @@ impl Variables {
             _ => Ok(None),
         });
         let compressed = compressed.collect::<Result<_, _>>()?;
-        let split = Split::by_id(&samples.ids, pipeline.estimate.held_out.get(), pipeline.seed)?;
+        let learns = |measure: &Measure| matches!(measure, Measure::Usable(_) | Measure::Reconstruction(_));
+        let split = match measures.iter().enumerate().find(|(_, measure)| learns(measure)) {
+            None => None,
+            Some((place, measure)) => {
+                let split = Split::by_id(&samples.ids, pipeline.estimate.held_out.get(), pipeline.seed);
+                Some(split.map_err(|error| at(place, measure, error.to_string()))?)
+            }
+        };
         Ok(Self { split, labels, inputs, compressed })
     }
 }

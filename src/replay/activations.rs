@@ -41,7 +41,6 @@ pub fn replay(
     go_on: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<Replayed, ReplayError> {
     let rows = inputs.rows();
-    check_batch(session, batch, rows)?;
     let flat = output.map(Tap::flat);
     let wanted: Vec<&Tap> = taps.iter().chain(&flat).collect();
     let names: Vec<&str> = wanted.iter().map(|tap| tap.name.as_str()).collect();
@@ -53,10 +52,16 @@ pub fn replay(
         let end = rows.min(start + batch);
         session.run(inputs, start..end, &names, &mut |place, shape, values| {
             let into = &mut collected[place];
+            let before = into.len();
+            pool(wanted[place], shape, &values, end - start, into)?;
+            let width = (into.len() - before) / (end - start);
             if start == 0 {
-                into.reserve_exact(values.len() / (end - start).max(1) * rows);
+                into.reserve_exact(width * (rows - end));
+            } else if width * start != before {
+                let found = format!("{width} units a sample after {}", before / start);
+                return Err(bad(wanted[place], found, "the same number for every batch"));
             }
-            pool(wanted[place], shape, &values, end - start, into)
+            Ok(())
         })?;
     }
     let mut arrays = wanted.iter().zip(collected).map(|(tap, values)| {
@@ -72,8 +77,12 @@ pub fn replay(
     Ok(Replayed { taps, output: arrays.next().transpose()? })
 }
 
-/// A graph whose batch axis is fixed takes batches of just that size.
-fn check_batch(session: &Session, batch: usize, rows: usize) -> Result<(), ReplayError> {
+/// Checks that batches fit a graph whose batch axis is fixed: it takes batches of just that size.
+///
+/// # Errors
+///
+/// [`ReplayError::Input`] with the size that the graph fixes.
+pub fn check_batch(session: &Session, batch: usize, rows: usize) -> Result<(), ReplayError> {
     for info in session.inputs() {
         if let Some(Some(fixed)) = info.shape.first()
             && (*fixed != batch || rows % fixed != 0)
@@ -104,6 +113,9 @@ fn bad(tap: &Tap, found: String, needed: &str) -> ReplayError {
 fn pool(tap: &Tap, shape: &[usize], values: &[f32], samples: usize, into: &mut Vec<f32>) -> Result<(), ReplayError> {
     if shape.first() != Some(&samples) {
         return Err(bad(tap, format!("shape {shape:?} for a batch of {samples}"), "the sample as the first axis"));
+    }
+    if shape.contains(&0) {
+        return Err(bad(tap, format!("shape {shape:?}"), "no empty axis"));
     }
     let rank = shape.len();
     let needs = |least: usize, what: &str| {

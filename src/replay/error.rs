@@ -23,7 +23,9 @@ pub enum ReplayError {
         reason: String,
     },
     /// ONNX Runtime refuses the graph, or fails while it runs.
-    #[error("`{graph}`: ONNX Runtime {version} refuses the graph: {reason}")]
+    #[error(
+        "`{graph}`: ONNX Runtime {version} refuses the graph: {reason}; export it again for this runtime, or name a newer runtime in `ORT_DYLIB_PATH`"
+    )]
     Refused {
         /// The model file.
         graph: String,
@@ -33,7 +35,9 @@ pub enum ReplayError {
         reason: String,
     },
     /// ONNX Runtime fails while it runs the graph.
-    #[error("ONNX Runtime failed on samples {first} to {last}: {reason}")]
+    #[error(
+        "ONNX Runtime failed on samples {first} to {last}: {reason}; check that the inputs are what the graph takes"
+    )]
     Run {
         /// The first sample of the batch.
         first: usize,

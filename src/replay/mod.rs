@@ -17,7 +17,7 @@ mod library;
 mod loss;
 mod session;
 
-pub use activations::{Activations, Replayed, replay};
+pub use activations::{Activations, Replayed, check_batch, replay};
 pub use error::ReplayError;
 pub use feed::FeedInputs;
 pub use library::find_library;

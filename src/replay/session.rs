@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use half::{bf16, f16};
 use ort::environment::Environment;
@@ -80,7 +80,7 @@ impl Runtime {
     pub fn start(offline: bool, notify: &dyn Fn(&str)) -> Result<&'static Self, ReplayError> {
         static RUNTIME: OnceLock<Runtime> = OnceLock::new();
         static STARTING: Mutex<()> = Mutex::new(());
-        let guard = STARTING.lock();
+        let guard = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = RUNTIME.get() {
             return Ok(runtime);
         }
@@ -95,8 +95,10 @@ impl Runtime {
         // What goes wrong is told in our own errors; the library would print it a second time.
         environment.set_log_level(LogLevel::Fatal);
         let version = version(&path);
+        let runtime = RUNTIME.get_or_init(|| Self { environment, version, path });
+        // Released only now: a second environment in the same process would be refused.
         drop(guard);
-        Ok(RUNTIME.get_or_init(|| Self { environment, version, path }))
+        Ok(runtime)
     }
 
     /// The version of the library.
@@ -117,8 +119,12 @@ fn version(path: &Path) -> String {
     let branch = ort::info().split([',', ' ']).find_map(|part| part.strip_prefix("git-branch=").map(str::to_owned));
     let released = branch.and_then(|branch| branch.strip_prefix("rel-").map(str::to_owned));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let digits = name.trim_start_matches("libonnxruntime.").trim_start_matches("so.").trim_end_matches(".dylib");
-    released.unwrap_or_else(|| digits.to_owned())
+    // A build of one's own has no version that would tell it from the next one.
+    let unreleased = || {
+        let content = std::fs::read(path).unwrap_or_default();
+        format!("{name}-{}", &blake3::hash(&content).to_hex()[..8])
+    };
+    released.unwrap_or_else(unreleased)
 }
 
 impl Session {

@@ -91,7 +91,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// A value as people read it: six significant digits, lists with commas.
+/// A value as people read it: six digits, lists with commas.
 fn rounded(value: &Value) -> String {
     match value {
         Value::Number(number) if number.is_f64() => {

@@ -165,7 +165,12 @@ impl Array {
                 )));
             }
             let mut unpacked = Vec::new();
-            entry.read_to_end(&mut unpacked).map_err(|error| fail(format!("member `{name}`: {error}")))?;
+            let size = entry.size();
+            entry
+                .by_ref()
+                .take(size + 1)
+                .read_to_end(&mut unpacked)
+                .map_err(|error| fail(format!("member `{name}`: {error}")))?;
             arrays.push((name.clone(), parse(format!("{}#{name}", path.display()), &unpacked)?));
         }
         Ok(arrays)
@@ -267,6 +272,12 @@ impl Array {
 
 fn parse(name: String, bytes: &[u8]) -> Result<Array, SamplesError> {
     let fail = |reason: String| SamplesError::Array { array: name.clone(), reason };
+    // Format versions from 2 on claim a header of up to 4 GiB, which the reader would allocate at once.
+    if let [.., 2..=u8::MAX, _, a, b, c, d] = bytes.get(..12).unwrap_or_default()
+        && u32::from_le_bytes([*a, *b, *c, *d]) as usize > bytes.len()
+    {
+        return Err(fail("found a header longer than the file; it is cut short or damaged".to_owned()));
+    }
     let file = NpyFile::new(bytes)
         .map_err(|error| fail(format!("not a valid .npy file: {error}; save it with `numpy.save`")))?;
     let dtype = file.dtype();
@@ -280,6 +291,9 @@ fn parse(name: String, bytes: &[u8]) -> Result<Array, SamplesError> {
     let (Ok(shape), Some(claimed)) = (shape, claimed) else {
         return Err(fail(format!("found shape {:?}, which no file can hold", file.shape())));
     };
+    if shape.contains(&0) {
+        return Err(fail(format!("found shape {shape:?}, needed values")));
+    }
     let order = file.order();
     let kind = (kind.type_char(), size);
     let data = file.into_inner();

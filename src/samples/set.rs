@@ -76,8 +76,12 @@ impl Samples {
         let ids = match ids.map(|ids| ids.read(folder)).transpose()? {
             None => (0..rows as u64).collect(),
             Some(arrays) => {
-                let array =
-                    &arrays.first().ok_or_else(|| first.fail("`ids` names an archive without arrays".to_owned()))?.1;
+                let [(_, array)] = &arrays[..] else {
+                    return Err(first.fail(format!(
+                        "`ids`: found {} arrays, needed one; name it like `file.npz#ids`",
+                        arrays.len()
+                    )));
+                };
                 check(array)?;
                 unique(array)?
             }

@@ -48,18 +48,16 @@ impl Folder {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pipeline: pipeline.to_owned(),
         };
-        if let Some(found) = read_plan(&path)? {
-            if found.plan != plan {
-                let short = |hash: &str| hash.chars().take(8).collect::<String>();
-                return Err(TableError::OtherPlan {
-                    folder: root.to_owned(),
-                    found: short(&found.plan),
-                    needed: short(plan),
-                });
-            }
-        } else {
+        if !path.exists() {
             let text = serde_json::to_string_pretty(&planned).expect("three strings can be written as JSON");
-            folder.put(&path, |mut file| file.write_all(text.as_bytes()).map_err(TableError::write(&path)))?;
+            folder.put(&path, false, |mut file| file.write_all(text.as_bytes()).map_err(TableError::write(&path)))?;
+        }
+        // Read back even when just written: another run may have been faster.
+        let found = read_plan(&path)?.plan;
+        let other = if found == plan { folder.other_plan(steps, plan) } else { Some(found) };
+        if let Some(other) = other {
+            let short = |hash: &str| hash.chars().take(8).collect::<String>();
+            return Err(TableError::OtherPlan { folder: root.to_owned(), found: short(&other), needed: short(plan) });
         }
         folder.check_steps(steps)?;
         Ok(folder)
@@ -84,11 +82,24 @@ impl Folder {
         self.root.join("data").join(table)
     }
 
-    /// The failed rows of a step whose parts are all there, made of just what this identity stands for.
+    /// The failed rows of a step whose parts are all there and made of just what this identity stands for.
+    ///
+    /// None where there is something to do, a checkpoint that failed as a whole among it.
     #[must_use]
     pub fn done(&self, step: u64, identity: &str) -> Option<usize> {
-        let mut failed = TABLES.iter().map(|table| part::failed_rows(&self.part(table, step), identity));
-        failed.try_fold(0, |most, failed| Some(most.max(failed?)))
+        let parts = self.parts(step)?;
+        let done = parts.iter().all(|part| part.identity == identity && !part.retry);
+        done.then(|| parts.iter().map(|part| part.failed_rows).max().unwrap_or(0))
+    }
+
+    /// Whether a step has good parts of this plan, whatever its checkpoint was then.
+    #[must_use]
+    pub fn has(&self, step: u64, plan: &str) -> bool {
+        self.parts(step).is_some_and(|parts| parts.iter().all(|part| part.plan == plan && !part.retry))
+    }
+
+    fn parts(&self, step: u64) -> Option<Vec<part::Found>> {
+        TABLES.iter().map(|table| part::find(&self.part(table, step))).collect()
     }
 
     /// Writes the parts of a checkpoint, each complete or not at all; existing ones are replaced.
@@ -111,18 +122,35 @@ impl Folder {
         let path = self.part(R::TABLE, step);
         let folder = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(folder).map_err(TableError::write(folder))?;
-        self.put(&path, |file| part::write(file, &path, rows, provenance))
+        self.put(&path, true, |file| part::write(file, &path, rows, provenance))
     }
 
     /// Writes a file under a temporary name beside the data, and renames it when it is on the disk.
-    fn put(&self, path: &Path, fill: impl FnOnce(File) -> Result<(), TableError>) -> Result<(), TableError> {
+    ///
+    /// Without `replace`, a file that is there already stays, and that is no error.
+    fn put(
+        &self,
+        path: &Path,
+        replace: bool,
+        fill: impl FnOnce(File) -> Result<(), TableError>,
+    ) -> Result<(), TableError> {
         let write = |source: io::Error| TableError::Write { path: path.to_owned(), source };
         let file = NamedTempFile::with_prefix_in("part-", self.work()).map_err(write)?;
         fill(file.as_file().try_clone().map_err(write)?)?;
         file.as_file().sync_all().map_err(write)?;
-        file.persist(path).map_err(|error| write(error.error))?;
+        let persisted = if replace { file.persist(path) } else { file.persist_noclobber(path) };
+        match persisted {
+            Err(error) if !replace && error.error.kind() == io::ErrorKind::AlreadyExists => {}
+            persisted => persisted.map(drop).map_err(|error| write(error.error))?,
+        }
         // The new name must survive a power cut too.
         File::open(path.parent().unwrap_or(&self.root)).and_then(|folder| folder.sync_all()).map_err(write)
+    }
+
+    /// The plan of a part that is not of this one, as when `work` was deleted.
+    fn other_plan(&self, steps: &[u64], plan: &str) -> Option<String> {
+        let parts = steps.iter().flat_map(|&step| TABLES.map(|table| self.part(table, step)));
+        parts.filter_map(|path| part::find(&path)).map(|found| found.plan).find(|found| found != plan)
     }
 
     fn check_steps(&self, planned: &[u64]) -> Result<(), TableError> {
@@ -133,8 +161,10 @@ impl Folder {
             for entry in fs::read_dir(&folder).map_err(read)? {
                 let path = entry.map_err(read)?.path();
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if !planned.contains(&name) {
-                    let step = name.trim_start_matches("step=").to_owned();
+                if let Some(step) = name.strip_prefix("step=")
+                    && !planned.contains(&name)
+                {
+                    let step = step.to_owned();
                     return Err(TableError::UnplannedStep { folder: self.root.clone(), step, path });
                 }
             }
@@ -151,12 +181,7 @@ impl Folder {
     }
 }
 
-fn read_plan(path: &Path) -> Result<Option<PlanFile>, TableError> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| TableError::Read { path: path.to_owned(), source: io::Error::other(error) }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(TableError::Read { path: path.to_owned(), source }),
-    }
+fn read_plan(path: &Path) -> Result<PlanFile, TableError> {
+    let read = |source: io::Error| TableError::Read { path: path.to_owned(), source };
+    serde_json::from_slice(&fs::read(path).map_err(read)?).map_err(|error| read(io::Error::other(error)))
 }

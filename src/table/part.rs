@@ -20,7 +20,9 @@ use super::{CheckpointRow, MeasurementRow, TableError};
 pub const SCHEMA_VERSION: &str = "1";
 
 const IDENTITY: &str = "infoplane.identity";
+const PLAN: &str = "infoplane.plan";
 const FAILED: &str = "infoplane.failed";
+const RETRY: &str = "infoplane.retry";
 
 /// Where a part comes from: written into its metadata, so that any part can be traced and rerun.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub struct Provenance {
     pub runtime: String,
     /// How many rows of the checkpoint have no value, so that a rerun that keeps it can still tell.
     pub failed_rows: usize,
+    /// Whether the checkpoint failed as a whole: the machine may have been at fault, so that a rerun tries again.
+    pub retry: bool,
 }
 
 /// A column under construction: its field and its values.
@@ -107,13 +111,15 @@ pub(super) fn write<R: Rows>(file: File, path: &Path, rows: &[R], provenance: &P
     let schema = Arc::new(Schema::new(fields));
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| fail(error.to_string()))?;
     let failed_rows = provenance.failed_rows.to_string();
+    let retry = provenance.retry.to_string();
     let pairs = [
         ("infoplane.table", R::TABLE),
         ("infoplane.schema", SCHEMA_VERSION),
         ("infoplane.version", env!("CARGO_PKG_VERSION")),
         (IDENTITY, &provenance.identity),
         (FAILED, &failed_rows),
-        ("infoplane.plan", &provenance.plan),
+        (RETRY, &retry),
+        (PLAN, &provenance.plan),
         ("infoplane.pipeline", &provenance.pipeline),
         ("infoplane.onnxruntime", &provenance.runtime),
     ];
@@ -137,12 +143,26 @@ pub(super) fn write<R: Rows>(file: File, path: &Path, rows: &[R], provenance: &P
     })
 }
 
-/// The failed rows of a whole part that has this identity, or none.
-pub(super) fn failed_rows(path: &Path, identity: &str) -> Option<usize> {
+/// What the metadata of a whole part say of it.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub identity: String,
+    pub plan: String,
+    pub failed_rows: usize,
+    pub retry: bool,
+}
+
+/// Reads the metadata of a part; none if it is not there or not whole.
+pub(super) fn find(path: &Path) -> Option<Found> {
     let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
     let pairs = reader.metadata().file_metadata().key_value_metadata()?;
-    let value = |key: &str| pairs.iter().find(|pair| pair.key == key)?.value.as_deref();
-    if value(IDENTITY)? == identity { value(FAILED)?.parse().ok() } else { None }
+    let value = |key: &str| pairs.iter().find(|pair| pair.key == key)?.value.clone();
+    Some(Found {
+        identity: value(IDENTITY)?,
+        plan: value(PLAN)?,
+        failed_rows: value(FAILED)?.parse().ok()?,
+        retry: value(RETRY)?.parse().ok()?,
+    })
 }
 
 fn text<'r>(name: &str, values: impl Iterator<Item = Option<&'r String>>, nullable: bool) -> Column {

@@ -98,6 +98,8 @@ impl Outcome {
         let error = lines.next().unwrap_or_else(|| panic!("no line of error: {self:?}"));
         assert_eq!(lines.next(), None, "more than one line of error: {self:?}");
         assert!(!self.err.contains("panicked") && !self.err.contains("warning:"), "{self:?}");
+        let mut ends = error.rsplit(": ");
+        assert_ne!(ends.next(), ends.next(), "says it twice: {error}");
         contains_all(error, words);
     }
 
@@ -153,9 +155,11 @@ impl Archive {
         let text = fs::read_to_string(self.folder().join("metrics.csv")).unwrap();
         let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
         let header = lines.next().unwrap();
-        let [step, loss, accuracy] =
-            ["step", "test_loss", "test_accuracy"].map(|name| header.iter().position(|column| *column == name).unwrap());
-        lines.map(|row| (row[step].parse().unwrap(), row[loss].parse().unwrap(), row[accuracy].parse().unwrap())).collect()
+        let [step, loss, accuracy] = ["step", "test_loss", "test_accuracy"]
+            .map(|name| header.iter().position(|column| *column == name).unwrap());
+        lines
+            .map(|row| (row[step].parse().unwrap(), row[loss].parse().unwrap(), row[accuracy].parse().unwrap()))
+            .collect()
     }
 }
 
@@ -299,7 +303,8 @@ impl Scene {
 /// Rows of a query over a result folder.
 #[track_caller]
 pub(crate) fn query(results: &Path, sql: &str) -> Vec<Value> {
-    let text = infoplane(["query".as_ref(), results.as_os_str(), sql.as_ref(), "--format".as_ref(), "json".as_ref()]).success();
+    let text = infoplane(["query".as_ref(), results.as_os_str(), sql.as_ref(), "--format".as_ref(), "json".as_ref()])
+        .success();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -316,7 +321,11 @@ pub(crate) type Metadata = Option<HashMap<String, String>>;
 
 impl Stored {
     pub(crate) fn f32(shape: &[usize], values: &[f32]) -> Self {
-        Self { dtype: Dtype::F32, shape: shape.to_vec(), bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect() }
+        Self {
+            dtype: Dtype::F32,
+            shape: shape.to_vec(),
+            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        }
     }
 
     /// The values of a tensor in single precision.
@@ -335,12 +344,18 @@ pub(crate) fn read_tensors(path: &Path) -> (Tensors, Metadata) {
     let bytes = fs::read(path).unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let stored = |view: TensorView<'_>| Stored { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: view.data().to_vec() };
+    let stored = |view: TensorView<'_>| Stored {
+        dtype: view.dtype(),
+        shape: view.shape().to_vec(),
+        bytes: view.data().to_vec(),
+    };
     (file.iter().map(|(name, view)| (name.to_owned(), stored(view))).collect(), metadata.metadata().clone())
 }
 
 pub(crate) fn write_tensors(path: &Path, tensors: &Tensors, metadata: Metadata) {
-    let views = tensors.iter().map(|(name, stored)| (name, TensorView::new(stored.dtype, stored.shape.clone(), &stored.bytes).unwrap()));
+    let views = tensors
+        .iter()
+        .map(|(name, stored)| (name, TensorView::new(stored.dtype, stored.shape.clone(), &stored.bytes).unwrap()));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, safetensors::serialize(views, metadata).unwrap()).unwrap();
 }
@@ -420,7 +435,8 @@ pub(crate) fn parts(results: &Path) -> BTreeMap<String, Vec<u8>> {
     let parts = files(&results.join("data"));
     for (name, bytes) in &parts {
         assert!(name.ends_with("/part.parquet"), "{name} is no part");
-        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes.clone())).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes.clone()))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap).count();
         assert_eq!(i64::try_from(rows).unwrap(), reader.metadata().file_metadata().num_rows(), "{name}");
     }

@@ -40,8 +40,8 @@ impl Compression {
                 scores: matrix.mapv(Into::into),
                 explained_variance_ratio: Vec::new(),
                 rank: matrix.ncols(),
-                means: Array1::zeros(matrix.ncols()),
-                axes: Array2::eye(matrix.ncols()),
+                means: Array1::zeros(0),
+                axes: Array2::zeros((0, 0)),
             }),
             Self::Pca(pca) => pca.compress(matrix),
         }

@@ -1,0 +1,365 @@
+//! Transcripts of the commands that look and measure without a run.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::{Archive, Outcome, contains_all, infoplane as run_program, npy, npy_f32, npy_f64, npy_i64, repository};
+use infoplane::estimate::random::SplitMix64;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Text without its line breaks, which depend on the terminal.
+fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn help_names_the_commands_and_the_exit_codes() {
+    let help = unwrapped(&run_program(["--help"]).success());
+    contains_all(
+        &help,
+        &["Usage: infoplane [OPTIONS] <COMMAND>", "safetensors checkpoints", "Parquet", "Exit codes: 0 all good"],
+    );
+    contains_all(
+        &help,
+        &["130 stopped by SIGINT", "143 stopped by SIGTERM", "infoplane run pipelines/digits.toml", "--offline"],
+    );
+    let commands = [
+        ("run", &["<PIPELINE>", "--threads", "--shard <I/N>", "--output <FOLDER>"][..]),
+        ("check", &["<PIPELINE>"]),
+        ("inspect", &["<PATH>"]),
+        ("measure", &["information", "usable", "reconstruction"]),
+        ("query", &["<RESULTS>", "<SQL>", "--format", "csv", "json", "table"]),
+    ];
+    for (name, words) in commands {
+        assert!(help.contains(&format!(" {name} ")), "{name}");
+        contains_all(&unwrapped(&run_program([name, "--help"]).success()), words);
+    }
+    let version = run_program(["--version"]).success();
+    assert_eq!(version, format!("infoplane {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_arguments_are_refused() {
+    for arguments in
+        [&["run", "p.toml", "--shard", "3/3"][..], &["run", "p.toml", "--threads", "0"], &["measure"], &["fly"], &[]]
+    {
+        let outcome = run_program(arguments);
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.out.is_empty() && !outcome.err.is_empty(), "{outcome:?}");
+    }
+    contains_all(&run_program(["run", "p.toml", "--shard", "3/3"]).err, &["3/3", "needed I/N with I from 0 to N − 1"]);
+}
+
+#[test]
+fn inspect_lists_the_tensors_of_a_checkpoint() {
+    let path = Archive::Digits.checkpoint(258);
+    let out = run_program(["inspect".as_ref(), path.as_os_str()]).success();
+    let expected = "8 tensors, step 258\n\
+        F32    [8]                  conv1.bias\n\
+        F32    [8, 1, 3, 3]         conv1.weight\n\
+        F32    [12]                 conv2.bias\n\
+        F32    [12, 8, 3, 3]        conv2.weight\n\
+        F32    [24]                 fc1.bias\n\
+        F32    [24, 192]            fc1.weight\n\
+        F32    [10]                 fc2.bias\n\
+        F32    [10, 24]             fc2.weight\n";
+    assert_eq!(out, format!("{}: {expected}", path.display()));
+}
+
+#[test]
+fn inspect_lists_the_checkpoints_of_a_series() {
+    let pattern = Archive::DigitsFlax.folder().join("step-00000*.safetensors");
+    let out = run_program(["inspect".as_ref(), pattern.as_os_str()]).success();
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], format!("{}: 8 checkpoints", pattern.display()));
+    assert_eq!(lines[1], "           0     6 tensors  step-000000.safetensors");
+    assert_eq!(lines[8], "           9     6 tensors  step-000009.safetensors");
+    assert_eq!(lines.len(), 9);
+}
+
+#[test]
+fn inspect_lists_what_can_be_tapped() {
+    let out = run_program(["inspect".as_ref(), Archive::DigitsFlax.folder().join("model.onnx").as_os_str()]).success();
+    assert_eq!(
+        out,
+        "inputs
+  float32   [?, 64]              input
+tappable tensors (give these names or globs as `taps`)
+  float32   [?, 48]              h1_pre  from Gemm
+  float32   [?, 48]              h1  from Tanh
+  float32   [?, 24]              h2_pre  from Gemm
+  float32   [?, 24]              h2  from Tanh
+  float32   [?, 10]              logits  from Gemm  (output)
+weights
+  F32       [64, 48]             const_0
+  F32       [48]                 const_1
+  F32       [48, 24]             const_2
+  F32       [24]                 const_3
+  F32       [24, 10]             const_4
+  F32       [10]                 const_5
+"
+    );
+}
+
+#[test]
+fn inspect_refuses_what_it_does_not_know() {
+    run_program(["inspect".as_ref(), repository("data/README.md").as_os_str()]).refused(&["data/README.md"]);
+    run_program(["inspect", "/nowhere"]).refused(&["`/nowhere`"]);
+}
+
+/// A folder of arrays.
+struct Arrays(TempDir);
+
+impl Arrays {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn put(&self, name: &str, bytes: Vec<u8>) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// `infoplane measure`, where `@name` stands for a file of this folder.
+    fn try_measure(&self, arguments: &[&str]) -> Outcome {
+        let full = |word: &&str| match word.strip_prefix('@') {
+            Some(name) => self.0.path().join(name).display().to_string(),
+            None => (*word).to_owned(),
+        };
+        run_program(["measure".to_owned()].into_iter().chain(arguments.iter().map(full)))
+    }
+
+    /// The object that `infoplane measure` prints, checked to have every field.
+    fn measure(&self, arguments: &[&str]) -> Value {
+        let object: Value = serde_json::from_str(&self.try_measure(arguments).success()).unwrap();
+        for field in ["value", "unit", "std_error", "n_samples", "flags", "estimator", "version"] {
+            assert!(object.get(field).is_some(), "`{field}` is missing in {object}");
+        }
+        assert_eq!(object["version"], env!("CARGO_PKG_VERSION"));
+        assert!(object["value"].is_f64() && object["flags"].is_array(), "{object}");
+        object
+    }
+}
+
+#[track_caller]
+fn close(object: &Value, expected: f64, tolerance: f64) {
+    let value = object["value"].as_f64().unwrap();
+    assert!((value - expected).abs() < tolerance, "found {value}, needed {expected}");
+}
+
+/// The golden sets, as `methods.md` sections 8.2 and 8.3 define them: x and y.
+fn golden_sets() -> [[Vec<f64>; 2]; 2] {
+    let mut random = SplitMix64::new(1);
+    let uniform = (0..500).map(|_| (random.uniform(), random.uniform())).map(|(u, v)| (u, u + 0.5 * v)).unzip();
+    let mut random = SplitMix64::new(2);
+    let normal = (0..500).map(|_| random.normal_pair()).map(|(a, b)| (a, 0.75 * a + 0.4375_f64.sqrt() * b)).unzip();
+    [uniform, normal].map(|(x, y): (Vec<f64>, Vec<f64>)| [x, y])
+}
+
+#[test]
+fn ksg_and_gaussian_give_the_golden_numbers() {
+    let sums = [[246.576_827_666_220, 364.230_700_072_250], [-1.098_401_234_920, -11.504_797_032_476]];
+    let ksg = [
+        [1.032_853_159_918, 0.995_540_929_026, 0.921_868_552_942, 0.890_225_133_858],
+        [0.449_850_888_500, 0.333_615_654_920, 0.351_447_985_599, 0.367_327_564_692],
+    ];
+    let gaussian = [0.825_744_248_778_327_1, 0.366_805_959_050_928];
+    for (set, [x, y]) in golden_sets().into_iter().enumerate() {
+        assert!((x.iter().sum::<f64>() - sums[set][0]).abs() < 1e-10);
+        assert!((y.iter().sum::<f64>() - sums[set][1]).abs() < 1e-10);
+        let arrays = Arrays::new();
+        arrays.put("x.npy", npy_f64(&[500, 1], &x));
+        arrays.put("y.npy", npy_f64(&[500], &y));
+        for (neighbors, expected) in [1, 3, 5, 10].into_iter().zip(ksg[set]) {
+            let estimator = format!("{{ ksg = {{ neighbors = {neighbors} }} }}");
+            let object = arrays.measure(&["information", "--x", "@x.npy", "--y", "@y.npy", "--estimator", &estimator]);
+            close(&object, expected, 1e-9);
+            assert_eq!(object["estimator"]["ksg"]["neighbors"], neighbors);
+            assert_eq!((&object["unit"], &object["n_samples"]), (&json!("nats"), &json!(500)));
+            assert!(object["std_error"].as_f64().is_some_and(|error| error > 0.0 && error < 0.2), "{object}");
+        }
+        let object =
+            arrays.measure(&["information", "--x", "@x.npy", "--y", "@y.npy", "--estimator", "{ gaussian = {} }"]);
+        close(&object, gaussian[set], 1e-9);
+        // Both measures are symmetric.
+        let estimator = "{ ksg = { neighbors = 3 } }";
+        close(
+            &arrays.measure(&["information", "--x", "@y.npy", "--y", "@x.npy", "--estimator", estimator]),
+            ksg[set][1],
+            1e-9,
+        );
+    }
+}
+
+#[test]
+fn arrays_of_any_number_type_are_read() {
+    let arrays = Arrays::new();
+    let x: Vec<i64> = (0..200).map(|row| (row * 37) % 101).collect();
+    let y: Vec<i64> = (0..200).map(|row| (row * 53) % 97 + (row * 37) % 101).collect();
+    let wide = |values: &[i64]| values.iter().map(|&value| value as f64).collect::<Vec<_>>();
+    arrays.put("y.npy", npy_f64(&[200], &wide(&y)));
+    let mut found = Vec::new();
+    let narrow: Vec<f32> = x.iter().map(|&value| f32::from(i16::try_from(value).unwrap())).collect();
+    let bytes: Vec<u8> = x.iter().map(|&value| u8::try_from(value).unwrap()).collect();
+    let big_endian: Vec<u8> = wide(&x).iter().flat_map(|value| value.to_be_bytes()).collect();
+    for (name, array) in [
+        ("f64.npy", npy_f64(&[200, 1], &wide(&x))),
+        ("f32.npy", npy_f32(&[200, 1], &narrow)),
+        ("i64.npy", npy_i64(&[200], &x)),
+        ("u8.npy", npy("|u1", &[200], &bytes)),
+        ("big.npy", npy(">f8", &[200, 1], &big_endian)),
+    ] {
+        arrays.put(name, array);
+        let estimator = "{ ksg = { neighbors = 3 } }";
+        found.push(arrays.measure(&["information", "--x", &format!("@{name}"), "--y", "@y.npy", "--estimator", estimator])["value"].clone());
+    }
+    assert!(found.iter().all(|value| *value == found[0]), "{found:?}");
+}
+
+/// Points around one of three centers on a line, and which.
+fn clusters(distance: f64) -> (Vec<f64>, Vec<i64>) {
+    let mut random = SplitMix64::new(3);
+    (0..600_i32).map(|row| (f64::from(row % 3) * distance + random.normal_pair().0, i64::from(row % 3 - 1))).unzip()
+}
+
+#[test]
+fn ross_sees_labels_that_are_apart_and_none_that_are_not() {
+    let arrays = Arrays::new();
+    for (distance, expected, tolerance) in [(100.0, 3_f64.ln(), 0.02), (0.0, 0.0, 0.1)] {
+        let (x, labels) = clusters(distance);
+        arrays.put("x.npy", npy_f64(&[600], &x));
+        arrays.put("y.npy", npy_i64(&[600], &labels));
+        let object = arrays.measure(&[
+            "information",
+            "--x",
+            "@x.npy",
+            "--labels",
+            "@y.npy",
+            "--estimator",
+            "{ ross = { neighbors = 3 } }",
+        ]);
+        close(&object, expected, tolerance);
+        assert_eq!((&object["unit"], &object["estimator"]), (&json!("nats"), &json!({ "ross": { "neighbors": 3 } })));
+    }
+}
+
+#[test]
+fn usable_information_is_the_entropy_where_labels_are_apart() {
+    let arrays = Arrays::new();
+    let (x, labels) = clusters(100.0);
+    arrays.put("x.npy", npy_f64(&[600, 1], &x));
+    arrays.put("y.npy", npy_i64(&[600], &labels));
+    let object = arrays.measure(&["usable", "--x", "@x.npy", "--labels", "@y.npy", "--probe", "{ linear = {} }"]);
+    close(&object, 3_f64.ln(), 0.03);
+    assert_eq!((&object["unit"], &object["n_samples"]), (&json!("nats"), &json!(180)));
+    assert!(object["estimator"]["linear"].is_object());
+    // Test samples of one's own.
+    arrays.put("test.npy", npy_f64(&[60, 1], &x[..60]));
+    arrays.put("answers.npy", npy_i64(&[60], &labels[..60]));
+    let own =
+        ["usable", "--x", "@x.npy", "--labels", "@y.npy", "--test-x", "@test.npy", "--test-labels", "@answers.npy"];
+    let object = arrays.measure(&[&own[..], &["--probe", "{ linear = {} }"]].concat());
+    close(&object, 3_f64.ln(), 0.03);
+    assert_eq!(object["n_samples"], 60);
+    // A layer that knows nothing of the label.
+    let (noise, _) = clusters(0.0);
+    arrays.put("noise.npy", npy_f64(&[600, 1], &noise));
+    let object = arrays.measure(&["usable", "--x", "@noise.npy", "--labels", "@y.npy", "--probe", "{ linear = {} }"]);
+    close(&object, 0.0, 0.05);
+    // The split is a choice of the seed, and only of it.
+    let seeded = |seed: &str| {
+        arrays.measure(&[
+            "usable",
+            "--x",
+            "@noise.npy",
+            "--labels",
+            "@y.npy",
+            "--probe",
+            "{ linear = {} }",
+            "--seed",
+            seed,
+        ])["value"]
+            .clone()
+    };
+    assert_eq!(seeded("1"), object["value"]);
+    assert_ne!(seeded("2"), object["value"]);
+}
+
+#[test]
+fn reconstruction_is_the_noise_that_is_left() {
+    let arrays = Arrays::new();
+    let mut random = SplitMix64::new(4);
+    let pairs: Vec<(f64, f64)> = (0..2000).map(|_| random.normal_pair()).collect();
+    let x: Vec<f64> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
+    arrays.put("x.npy", npy_f64(&[2000, 2], &x));
+    arrays.put("exact.npy", npy_f64(&[2000], &pairs.iter().map(|&(a, b)| 3.0 * a - b + 7.0).collect::<Vec<_>>()));
+    arrays.put("first.npy", npy_f64(&[2000], &pairs.iter().map(|&(a, _)| a).collect::<Vec<_>>()));
+    arrays.put("images.npy", npy_f64(&[2000, 1, 1, 2], &x));
+    let rebuild = |x: &str, target: &str| {
+        arrays.measure(&["reconstruction", "--x", x, "--target", target, "--decoder", "{ linear = {} }"])
+    };
+    let object = rebuild("@x.npy", "@exact.npy");
+    close(&object, 0.0, 1e-6);
+    assert_eq!((&object["unit"], &object["n_samples"]), (&json!("squared-units"), &json!(600)));
+    assert!(object["estimator"]["linear"].is_object());
+    // From the first coordinate alone the second one's variance of 1 is left: 10 of 9 + 1 and half of the image.
+    close(&rebuild("@first.npy", "@exact.npy"), 1.0, 0.2);
+    close(&rebuild("@first.npy", "@images.npy"), 0.5, 0.1);
+}
+
+#[test]
+fn a_constant_array_is_told_and_worth_nothing() {
+    let arrays = Arrays::new();
+    arrays.put("x.npy", npy_f64(&[100, 2], &[1.5; 200]));
+    arrays.put("y.npy", npy_f64(&[100], &golden_sets()[0][0][..100]));
+    let compress = ["--compress", "{ pca = { components = 1 } }", "--estimator", "{ ksg = { neighbors = 3 } }"];
+    let object = arrays.measure(&[&["information", "--x", "@x.npy", "--y", "@y.npy"], &compress[..]].concat());
+    close(&object, 0.0, 1e-300);
+    assert!(object["flags"].as_array().unwrap().contains(&json!("constant")), "{object}");
+}
+
+#[test]
+fn arrays_that_do_not_fit_are_refused() {
+    let arrays = Arrays::new();
+    let (x, labels) = clusters(1.0);
+    arrays.put("x.npy", npy_f64(&[600], &x));
+    arrays.put("short.npy", npy_f64(&[599], &x[..599]));
+    arrays.put("y.npy", npy_i64(&[600], &labels));
+    arrays.put("short-y.npy", npy_i64(&[599], &labels[..599]));
+    arrays.put("cube.npy", npy_f64(&[6, 10, 10], &x));
+    let mut holes = x.clone();
+    holes[41] = f64::NAN;
+    arrays.put("holes.npy", npy_f64(&[600], &holes));
+    let ksg = ["--estimator", "{ ksg = { neighbors = 3 } }"];
+    let ross = ["--estimator", "{ ross = { neighbors = 3 } }"];
+    let information =
+        |words: &[&str], estimator: &[&str]| arrays.try_measure(&[&["information"], words, estimator].concat());
+    information(&["--x", "@x.npy", "--y", "@short.npy"], &ksg).refused(&["600", "599"]);
+    information(&["--x", "@x.npy", "--labels", "@short-y.npy"], &ross).refused(&[
+        "short-y.npy`",
+        "found 599 rows",
+        "needed the 600",
+    ]);
+    information(&["--x", "@x.npy", "--labels", "@x.npy"], &ross).refused(&[
+        "x.npy`",
+        "found type float64",
+        "needed integers",
+    ]);
+    information(&["--x", "@cube.npy", "--y", "@x.npy"], &ksg).refused(&["cube.npy`", "found shape [6, 10, 10]"]);
+    information(&["--x", "@holes.npy", "--y", "@x.npy"], &ksg).refused(&["holes.npy`", "NaN", "row 41"]);
+    information(&["--x", "@nowhere.npy", "--y", "@x.npy"], &ksg).refused(&["nowhere.npy`", "cannot read"]);
+    information(&["--x", "@x.npy", "--y", "@x.npy"], &ross).refused(&["`--estimator`", "`--labels`", "`ksg`"]);
+    information(&["--x", "@x.npy", "--labels", "@y.npy"], &ksg).refused(&["`--estimator`", "`--y`", "`ross`"]);
+    information(&["--x", "@x.npy", "--y", "@x.npy"], &["--estimator", "{ kgs = {} }"]).refused(&[
+        "`--estimator",
+        "`kgs`",
+        "`ksg`",
+    ]);
+    information(&["--x", "@x.npy", "--y", "@x.npy"], &["--estimator", "{ ksg = { neighbors = 600 } }"])
+        .refused(&["600"]);
+}
