@@ -4,9 +4,11 @@
     cargo build --release
     python benches/compare.py [RACE]... [--rounds 5] [--infoplane target/release/infoplane] [--mnist ARCHIVE]
 
-Both sides use the ONNX Runtime of the Python that runs this. infoplane's seconds are always those of the whole
-process, start, reading and writing included. Where it says "task", the rival's are those of the task alone, without
-Python's start and imports; where it says "process", those of the whole process too.
+Both sides use the ONNX Runtime of the Python that runs this. infoplane's seconds are those of the whole process,
+start, reading and writing included. Where it says "task", the rival's are those of the task alone, without Python's
+start and imports; where it says "process", those of the whole process too. `--replay-bench` names the executable of
+benches/replay.rs (`cargo bench --no-run --bench replay` prints it): then both sides of `checkpoint-...` are the bare
+replay of one checkpoint on one thread, in CPU seconds.
 """
 
 import argparse
@@ -127,6 +129,28 @@ class Race:
             yield [f"{self.name}, {self.threads} thr.", f"{name} ({clocked})", *self.us.cells(), *side.cells(), *ratios]
 
 
+class Checkpoint(Race):
+    """The bare replay of one checkpoint, by criterion."""
+
+    def __init__(self, name, bench, folder, taps, scratch, rival):
+        words = ["env", f"CRITERION_HOME={scratch / 'criterion'}", f"INFOPLANE_ARCHIVE={folder.resolve()}"]
+        words += [f"INFOPLANE_TAPS={','.join(taps)}", bench, "--bench", "checkpoint", "--noplot"]
+        self.samples = scratch / "criterion/replay/checkpoint/new/sample.json"
+        self.count = len(list(folder.glob("step-*.safetensors")))
+        super().__init__(name, 1, lambda: [*words, "--warm-up-time", 0.5, "--measurement-time", 3], rival, True)
+
+    def round(self):
+        run(self.ours(), 1)
+        samples = json.loads(self.samples.read_text())
+        seconds = [time / iters / 1e9 for time, iters in zip(samples["times"], samples["iters"], strict=True)]
+        # CPU seconds alone; the mean of a round, since checkpoints differ.
+        self.us.add([statistics.mean(seconds)], [statistics.mean(seconds)])
+        found = json.loads(run([sys.executable, *self.rival], 1).output)
+        side = self.them.setdefault(found["rival"], Side())
+        seconds = [cpu / self.count for cpu in found["cpu_seconds"]]
+        side.add(seconds, seconds)
+
+
 def races(options, scratch):
     infoplane, fresh = options.infoplane, iter(range(10**6))
 
@@ -146,6 +170,8 @@ def races(options, scratch):
             file.write_text(REPLAY.format(folder=folder.resolve(), taps=json.dumps(taps)))
             rival = [RIVALS / "replay.py", folder, *taps, "--processes", threads]
             yield Race(f"replay-{name}", threads, pipeline(file, threads), rival, True)
+            if threads == 1 and options.replay_bench:
+                yield Checkpoint(f"checkpoint-{name}", options.replay_bench, folder, taps, scratch, rival)
     for threads in (1, 2):
         glue = [RIVALS / "glue.py", DIGITS, scratch / "glue.csv", "--processes", threads]
         yield Race("pipeline", threads, pipeline(BENCHES.parent / "pipelines/digits.toml", threads), glue, False)
@@ -195,6 +221,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only these")
     parser.add_argument("--infoplane", type=Path, default=BENCHES.parent / "target/release/infoplane")
+    parser.add_argument("--replay-bench", type=Path, help="the executable of benches/replay.rs")
     parser.add_argument("--mnist", type=Path, help="an archive with 40 checkpoints and 10,000 samples")
     options = parser.parse_args()
     from splitmix import write

@@ -1,5 +1,6 @@
 //! One checkpoint of an archive through ONNX Runtime: open it, make a session with its weights, run all samples, read
-//! out every tap. On one thread.
+//! out every tap. On one thread, and in seconds of that thread's CPU time where the system tells them (Linux): on a
+//! shared machine the wall shows the neighbors.
 //!
 //! `INFOPLANE_ARCHIVE=folder INFOPLANE_TAPS=a,b` takes another archive than `data/digits`.
 //! `benches/rivals/replay.py` does the same with the Python package of the same library (`ORT_DYLIB_PATH`).
@@ -7,8 +8,11 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fs;
+use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use infoplane::archive::{Checkpoint, Series};
@@ -31,7 +35,7 @@ struct Replay {
 impl Replay {
     fn new(folder: PathBuf, taps: &str) -> Self {
         let runtime = Runtime::start(false, &|line| println!("{line}")).unwrap();
-        let checkpoints = Series::find(&folder.join("step-*.safetensors"), None).unwrap().checkpoints().to_vec();
+        let checkpoints = Series::find(&folder, "step-*.safetensors", None).unwrap().checkpoints().to_vec();
         let model = Model::open(&folder.join("model.onnx")).unwrap();
         let wanted: Vec<String> = taps.split(',').map(str::to_owned).collect();
         let taps = select_taps(&model, &wanted, &BTreeMap::new()).unwrap();
@@ -56,6 +60,21 @@ impl Replay {
     }
 }
 
+/// The CPU time of this thread so far.
+fn on_cpu() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// Runs a task some times.
+fn timed<T>(times: u64, mut task: impl FnMut() -> T) -> Duration {
+    let (start, clock) = (on_cpu(), Instant::now());
+    for _ in 0..times {
+        black_box(task());
+    }
+    start.and_then(|start| on_cpu()?.checked_sub(start)).unwrap_or_else(|| clock.elapsed())
+}
+
 fn benches(criterion: &mut Criterion) {
     #[expect(unsafe_code, reason = "infoplane starts no ONNX Runtime that might write a device id")]
     // SAFETY: no other thread runs yet.
@@ -70,11 +89,13 @@ fn benches(criterion: &mut Criterion) {
     group.sample_size(10);
     let mut next = all.checkpoints.iter().cycle();
     group.bench_function("checkpoint", |bencher| {
-        bencher.iter(|| all.run(&mut all.session(next.next().unwrap())));
+        bencher.iter_custom(|times| timed(times, || all.run(&mut all.session(next.next().unwrap()))));
     });
-    group.bench_function("session", |bencher| bencher.iter(|| all.session(next.next().unwrap())));
+    group.bench_function("session", |bencher| {
+        bencher.iter_custom(|times| timed(times, || all.session(next.next().unwrap())));
+    });
     let mut session = all.session(&all.checkpoints[0]);
-    group.bench_function("run", |bencher| bencher.iter(|| all.run(&mut session)));
+    group.bench_function("run", |bencher| bencher.iter_custom(|times| timed(times, || all.run(&mut session))));
     group.finish();
 }
 

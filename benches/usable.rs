@@ -1,4 +1,5 @@
-//! One fit of the linear probe: 10,000 training samples, 10 classes; the penalty given, or chosen among seven in five folds.
+//! One fit of the linear probe: 10,000 training samples, 10 classes; the penalty given, or chosen among seven in five
+//! folds.
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a bench fails by panicking and stores f32")]
 
 #[path = "../tests/estimators/data.rs"]

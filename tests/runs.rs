@@ -10,6 +10,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use common::{
     Archive, EVERY_KIND, Outcome, ROSS, Scene, Stored, compile, contains_all, files, infoplane as run_program, library,
@@ -64,7 +65,7 @@ fn activations_are_those_that_the_framework_recorded() {
     for archive in [Archive::Digits, Archive::DigitsFlax] {
         let folder = archive.folder();
         let model = Model::open(&folder.join("model.onnx")).unwrap();
-        let series = Series::find(&folder.join("step-*.safetensors"), None).unwrap();
+        let series = Series::find(&folder, "step-*.safetensors", None).unwrap();
         let last = series.checkpoints().last().unwrap();
         let binding = Binding::by_value(&model, &Bind::default(), last, &last.open().unwrap()).unwrap();
         let samples = Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None).unwrap().first(16);
@@ -138,16 +139,16 @@ fn the_digits_pipeline_tells_what_each_layer_knew() {
         };
         rows.iter().find(is).unwrap()["value"].as_f64().unwrap()
     };
-    // What training does: the layers near the output learn to tell digits apart and forget the image.
-    for tap in ["conv2_act", "fc1_act", "logits"] {
-        assert!(value(4000, tap, "usable", "digit") > value(0, tap, "usable", "digit"), "{tap}");
+    // What training does: the layers near the output learn to tell digits apart; the image is lost on the way to them.
+    for tap in ["fc1_act", "logits"] {
+        assert!(value(4000, tap, "usable", "digit") > value(0, tap, "usable", "digit") + 0.2, "{tap}");
+        assert!(value(4000, tap, "information", "digit") > value(0, tap, "information", "digit") + 0.5, "{tap}");
     }
     for step in [0, 4000] {
         let usable = taps.map(|tap| value(step, tap, "usable", "digit"));
         assert!(usable.iter().all(|value| *value <= 10_f64.ln() + 1e-2), "{usable:?}");
         assert!(value(step, "logits", "reconstruction", "input") > value(step, "conv1_act", "reconstruction", "input"));
     }
-    assert!(value(4000, "logits", "information", "digit") > value(0, "logits", "information", "digit") + 0.5);
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn every_pipeline_that_ships_can_be_planned() {
             let out = run_program(["check".as_ref(), path.as_os_str()]).success();
             contains_all(&out, &["proven on", "# plan ", "cross-entropy of"]);
             // What is printed is a pipeline file itself.
-            infoplane_parses(&out);
+            toml::from_str::<infoplane::pipeline::Pipeline>(&out).unwrap();
             checked += 1;
         }
     }
@@ -193,17 +194,13 @@ fn every_pipeline_that_ships_can_be_planned() {
     assert_eq!(walk(&repository("results")), before, "`check` writes nothing");
 }
 
-fn infoplane_parses(text: &str) {
-    toml::from_str::<infoplane::pipeline::Pipeline>(text).unwrap();
-}
-
 // Bytes.
 
 /// Six checkpoints, two layers, a measure of each kind.
 fn rich() -> Scene {
     let mut scene = Scene::new(Archive::Digits, &[0, 5, 22, 140, 644, 4000]);
-    scene.taps = "[\"fc1_act\", \"logits\"]".to_owned();
-    scene.measures = EVERY_KIND.to_owned();
+    scene.taps = String::from("[\"fc1_act\", \"logits\"]");
+    scene.measures = String::from(EVERY_KIND);
     scene
 }
 
@@ -305,10 +302,13 @@ const VALUES: &str =
 const SCORES: &str = "SELECT step, hash, loss, accuracy, n_tensors, error FROM checkpoints";
 
 /// The results of the plain form of an archive.
-fn plain() -> [Vec<Value>; 2] {
-    let scene = Scene::digits();
-    scene.run(&[]).success();
-    [VALUES, SCORES].map(|sql| scene.query(sql))
+fn plain() -> &'static [Vec<Value>; 2] {
+    static RESULTS: OnceLock<[Vec<Value>; 2]> = OnceLock::new();
+    RESULTS.get_or_init(|| {
+        let scene = Scene::digits();
+        scene.run(&[]).success();
+        [VALUES, SCORES].map(|sql| scene.query(sql))
+    })
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn sharded_checkpoints_give_the_same_values() {
         fs::remove_file(scene.checkpoint(step)).unwrap();
     }
     scene.run(&[]).success();
-    assert_eq!([VALUES, SCORES].map(|sql| scene.query(sql)), plain());
+    assert_eq!([VALUES, SCORES].map(|sql| scene.query(sql)), *plain());
     let names = scene.query("SELECT file FROM checkpoints");
     assert_eq!(names[1]["file"], "checkpoint-1/model.safetensors.index.json");
     // The same through a glob that matches the shards themselves.
@@ -339,7 +339,7 @@ fn a_folder_for_each_checkpoint_gives_the_same_values() {
         fs::rename(scene.checkpoint(step), folder.join("model.safetensors")).unwrap();
     }
     scene.run(&[]).success();
-    assert_eq!([VALUES, SCORES].map(|sql| scene.query(sql)), plain());
+    assert_eq!([VALUES, SCORES].map(|sql| scene.query(sql)), *plain());
     assert_eq!(scene.query("SELECT file FROM checkpoints")[2]["file"], "checkpoint-4000/model.safetensors");
     scene.checkpoints = "archive/*/model.safetensors".to_owned();
     scene.run(&["--output", scene.path("glob").to_str().unwrap()]).success();
@@ -357,7 +357,7 @@ fn steps_come_in_numeric_order_from_names_or_metadata() {
         write_tensors(&scene.path(&format!("archive/{name}.safetensors")), &tensors, metadata);
     }
     scene.run(&[]).success();
-    assert_eq!([VALUES, SCORES].map(|sql| scene.query(sql)), plain());
+    assert_eq!([VALUES, SCORES].map(|sql| scene.query(sql)), *plain());
 }
 
 #[test]
@@ -366,9 +366,9 @@ fn wide_checkpoints_give_the_same_loss_and_narrow_ones_that_of_their_values() {
     let expected = scene_losses(&scene, "plain");
     for step in [0, 1, 4000] {
         scene.change(step, |tensors| {
-            tensors
-                .values_mut()
-                .for_each(|tensor| *tensor = tensor.map(Dtype::F64, |value| f64::from(value).to_le_bytes()));
+            for tensor in tensors.values_mut() {
+                *tensor = tensor.map(Dtype::F64, |value| f64::from(value).to_le_bytes());
+            }
         });
     }
     assert_eq!(scene_losses(&scene, "f64"), expected);
@@ -423,7 +423,7 @@ fn inputs_and_labels_come_from_npz_archives_and_by_name_too() {
     ] {
         (scene.inputs, scene.labels, scene.ids) = (inputs, labels, "\"targets.npz#id\"".to_owned());
         scene.run(&["--output", scene.path(place).to_str().unwrap()]).success();
-        assert_eq!([VALUES, SCORES].map(|sql| query(&scene.path(place), sql)), plain(), "{place}");
+        assert_eq!([VALUES, SCORES].map(|sql| query(&scene.path(place), sql)), *plain(), "{place}");
     }
     // Every member of an archive of labels is a column; the loss then has to be told which.
     scene.labels = "\"targets.npz\"".to_owned();
@@ -446,7 +446,7 @@ fn wide_inputs_and_short_labels_are_converted() {
     fs::write(scene.path("labels.npy"), common::npy("|u1", &[1000, 1], &short)).unwrap();
     (scene.inputs, scene.labels) = ("\"inputs.npy\"".to_owned(), "{ digit = \"labels.npy\" }".to_owned());
     scene.run(&[]).success();
-    assert_eq!([VALUES, SCORES].map(|sql| scene.query(sql)), plain());
+    assert_eq!([VALUES, SCORES].map(|sql| scene.query(sql)), *plain());
     assert_eq!(npy_i64(&[1000], &labels)[npy.len() - 8000..], npy[npy.len() - 8000..]);
 }
 
@@ -548,7 +548,7 @@ fn the_plan_comes_before_the_run_and_no_progress_where_there_is_no_terminal() {
     );
     contains_all(
         &outcome.err,
-        &["taps         logits (10)", "memory       at most about", "runtime      ONNX Runtime ", "plan         "],
+        &["taps         logits (10)", "memory       about ", "runtime      ONNX Runtime ", "plan         "],
     );
     assert!(outcome.err.lines().last().unwrap().starts_with("plan "), "{}", outcome.err);
     assert!(!outcome.err.contains('\r') && !outcome.err.contains('\u{1b}') && !outcome.out.contains('\u{1b}'));
@@ -624,7 +624,9 @@ fn a_run_writes_nothing_outside_its_folder() {
     let scene = Scene::digits();
     let around: Vec<PathBuf> =
         ["home", "cache", "config", "share", "temporary", "here"].map(|name| scene.path(name)).to_vec();
-    around.iter().for_each(|folder| fs::create_dir(folder).unwrap());
+    for folder in &around {
+        fs::create_dir(folder).unwrap();
+    }
     let mut run = scene.run_command(&[]);
     run.env_clear().env("ORT_DYLIB_PATH", library()).env("PATH", "/usr/bin:/bin").current_dir(&around[5]);
     for (name, folder) in ["HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TMPDIR"].iter().zip(&around) {

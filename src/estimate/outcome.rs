@@ -46,7 +46,7 @@ pub enum Flag {
     MoreUnitsThanSamples,
     /// The layer's covariance has lower rank than it has units.
     RankDeficient,
-    /// One held-out sample makes more than a quarter of the variance: the value hangs on it.
+    /// One held-out sample makes more than half of the variance: the value hangs on it.
     OneSampleDecides,
 }
 

@@ -114,17 +114,12 @@ impl Runtime {
     }
 }
 
-/// The version that the build information names, or else the file's name.
+/// The version in the file's name, and a hash of the library: builds of one version differ, too.
 fn version(path: &Path) -> String {
-    let branch = ort::info().split([',', ' ']).find_map(|part| part.strip_prefix("git-branch=").map(str::to_owned));
-    let released = branch.and_then(|branch| branch.strip_prefix("rel-").map(str::to_owned));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // A build of one's own has no version that would tell it from the next one.
-    let unreleased = || {
-        let content = std::fs::read(path).unwrap_or_default();
-        format!("{name}-{}", &blake3::hash(&content).to_hex()[..8])
-    };
-    released.unwrap_or_else(unreleased)
+    let digits = name.trim_start_matches("libonnxruntime.").trim_start_matches("so").trim_end_matches("dylib");
+    let content = std::fs::read(path).unwrap_or_default();
+    format!("{}+{}", digits.trim_matches('.'), &blake3::hash(&content).to_hex()[..8])
 }
 
 impl Session {

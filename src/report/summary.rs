@@ -103,11 +103,9 @@ fn title(measure: &str, variable: &str, estimator: &str, unit: &str) -> String {
 fn cell(value: &Value, std_error: &Value, flags: &Value) -> String {
     let Some(value) = value.as_f64() else { return "–".to_owned() };
     let mark = if flags.as_array().is_some_and(|flags| !flags.is_empty()) { "*" } else { "" };
-    // Two decimals tell nothing of small values: those in their own power of ten, without the error.
-    if value != 0.0 && value.abs() < 0.1 {
-        return format!("{value:.1e}{mark}");
-    }
     match std_error.as_f64() {
+        // Two decimals tell nothing of small values: those in their own power of ten, without the error.
+        Some(_) if value != 0.0 && value.abs() < 0.1 => format!("{value:.1e}{mark}"),
         Some(error) => format!("{value:.2}±{error:.2}{mark}"),
         None => format!("{value:.3}{mark}"),
     }

@@ -155,13 +155,13 @@ impl Linear {
     }
 }
 
-/// Whether one held-out sample makes more than a quarter of the variance of the cross-entropy.
+/// Whether one held-out sample makes more than half of the variance of the cross-entropy.
 ///
 /// A unit that hardly ever fires is standardized by next to nothing; the one held-out sample that makes it fire then
 /// lies far outside of what the probe was fitted on.
 fn hangs_on_one(judgments: &[Judgment], mean: f64) -> bool {
     let squares = judgments.iter().map(|judgment| (judgment.cross_entropy - mean).powi(2));
-    judgments.len() >= 20 && squares.clone().fold(0.0, f64::max) > 0.25 * squares.sum::<f64>()
+    judgments.len() >= 20 && squares.clone().fold(0.0, f64::max) > 0.5 * squares.sum::<f64>()
 }
 
 /// The standard error of the mean of ln q(y|z) − ln p(y) over the held-out samples, p their label frequencies.
