@@ -45,7 +45,7 @@ fn series(path: &Path) -> anyhow::Result<String> {
     for checkpoint in series.checkpoints() {
         match checkpoint.open() {
             Ok(weights) => {
-                writeln!(text, "{:>12} {:>5} tensors  {}", checkpoint.step(), weights.len(), checkpoint.name())?
+                writeln!(text, "{:>12} {:>5} tensors  {}", checkpoint.step(), weights.len(), checkpoint.name())?;
             }
             Err(error) => writeln!(text, "{:>12} unusable: {error}", checkpoint.step())?,
         }

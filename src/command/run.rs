@@ -1,5 +1,6 @@
 //! `run` and `check`.
 
+use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,20 +59,11 @@ pub(crate) fn check(cli: &Cli, arguments: &Check) -> anyhow::Result<ExitCode> {
     let plan = Plan::new(&arguments.pipeline, None, runtime(cli)?)?;
     let mut text = plan.pipeline.resolved();
     for line in plan.to_string().lines() {
-        text += &format!(
-            "# {line}
-"
-        );
+        writeln!(text, "# {line}")?;
     }
     for feed in &plan.binding.feeds {
-        text += &format!(
-            "# {} {:?} <- {} ({})
-",
-            feed.initializer,
-            feed.shape,
-            feed.tensor,
-            feed.evidence.words()
-        );
+        let words = feed.evidence.words();
+        writeln!(text, "# {} {:?} <- {} ({words})", feed.initializer, feed.shape, feed.tensor)?;
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)

@@ -162,7 +162,7 @@ impl Binding {
                 binding.constants.push(initializer.name.to_owned());
                 continue;
             }
-            match by_equal_name(&initializer, weights, by_value).map_err(|reason| unbound(reason))? {
+            match by_equal_name(&initializer, weights, by_value).map_err(unbound)? {
                 Some(feed) => {
                     taken.insert(feed.tensor.clone());
                     binding.feeds.push(feed);
@@ -171,7 +171,7 @@ impl Binding {
             }
         }
         for initializer in pending {
-            match by_equal_value(&initializer, weights, &taken, by_value).map_err(|reason| unbound(reason))? {
+            match by_equal_value(&initializer, weights, &taken, by_value).map_err(unbound)? {
                 Some(feed) => {
                     taken.insert(feed.tensor.clone());
                     binding.feeds.push(feed);

@@ -15,6 +15,7 @@ mod model;
     unreachable_pub,
     unused_qualifications,
     clippy::pedantic,
+    clippy::enum_variant_names,
     clippy::allow_attributes,
     reason = "generated"
 )]

@@ -18,7 +18,7 @@ pub struct Model {
     path: PathBuf,
     bytes: Bytes,
     graph: GraphProto,
-    model: ModelProto,
+    rest: ModelProto,
 }
 
 /// A floating-point initializer of a graph: a weight, or a constant.
@@ -56,7 +56,7 @@ impl Model {
                 )));
             }
         }
-        Ok(Self { path: path.to_owned(), bytes, graph, model })
+        Ok(Self { path: path.to_owned(), bytes, graph, rest: model })
     }
 
     /// The file that the model was read from.
@@ -134,7 +134,7 @@ impl Model {
                         .into();
             }
         }
-        ModelProto { graph: Some(graph), ..self.model.clone() }.encode_to_vec()
+        ModelProto { graph: Some(graph), ..self.rest.clone() }.encode_to_vec()
     }
 
     fn missing_outputs(&self, taps: &[&str]) -> Vec<ValueInfoProto> {

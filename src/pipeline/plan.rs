@@ -239,9 +239,8 @@ fn loss(
 /// Checks that an output can be logits for a label column: samples × classes, each label one of the classes.
 fn is_logits(output: Option<&TensorInfo>, column: Option<&Column>) -> Result<(), String> {
     let (Some(info), Some(column)) = (output, column) else { return Ok(()) };
-    let classes = match info.shape[..] {
-        [_, classes] => classes,
-        _ => return Err(format!("output `{}` has shape {}, needed samples × classes", info.name, info.shape_words())),
+    let [_, classes] = info.shape[..] else {
+        return Err(format!("output `{}` has shape {}, needed samples × classes", info.name, info.shape_words()));
     };
     let (least, most) =
         (column.values.iter().min().copied().unwrap_or(0), column.values.iter().max().copied().unwrap_or(0));

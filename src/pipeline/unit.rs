@@ -84,12 +84,11 @@ fn replayed(
 ) -> Result<Replayed, PipelineError> {
     // A checkpoint that could not be opened is opened again for its error.
     let opened;
-    let weights = match weights {
-        Some(weights) => weights,
-        None => {
-            opened = checkpoint.open()?;
-            &opened
-        }
+    let weights = if let Some(weights) = weights {
+        weights
+    } else {
+        opened = checkpoint.open()?;
+        &opened
     };
     let mut session = bound_session(plan.runtime, &plan.graph, &plan.bytes, &plan.binding, checkpoint, weights)?;
     let output = plan.loss.as_ref().ok().map(|(output, _)| output.as_str());

@@ -85,7 +85,7 @@ pub fn replay(
 pub fn check_batch(session: &Session, batch: usize, rows: usize) -> Result<(), ReplayError> {
     for info in session.inputs() {
         if let Some(Some(fixed)) = info.shape.first()
-            && (*fixed != batch || rows % fixed != 0)
+            && (*fixed != batch || !rows.is_multiple_of(*fixed))
         {
             return Err(ReplayError::Input {
                 input: info.name.clone(),

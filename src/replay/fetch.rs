@@ -3,6 +3,7 @@
 //! Pip, because mirrors, proxies and certificates are set up there already.
 //! Version 1.28.0 is the newest without telemetry in the official Linux builds.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ struct Pin {
     platform: &'static str,
     /// The library inside the wheel.
     member: &'static str,
-    /// The SHA-256 of the wheel for CPython 3.12; the library in it is the same for all.
+    /// The SHA-256 of the wheel for `CPython` 3.12; the library in it is the same for all.
     sha256: &'static str,
 }
 
@@ -141,7 +142,7 @@ fn pip_download(pin: &Pin, folder: &Path) -> Result<PathBuf, ReplayError> {
                 return Ok(wheel);
             }
         }
-        said = errors.lines().last().unwrap_or("it delivered no wheel").to_owned();
+        errors.lines().last().unwrap_or("it delivered no wheel").clone_into(&mut said);
         break;
     }
     if !found_pip {
@@ -165,7 +166,11 @@ fn sha256(path: &Path) -> io::Result<String> {
         }
         hasher.update(&buffer[..read]);
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = String::new();
+    for byte in hasher.finalize() {
+        write!(text, "{byte:02x}").map_err(io::Error::other)?;
+    }
+    Ok(text)
 }
 
 /// Unpacks one member beside its place and renames it, so that a half-written library is never found.

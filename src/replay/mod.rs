@@ -22,4 +22,4 @@ pub use error::ReplayError;
 pub use feed::FeedInputs;
 pub use library::find_library;
 pub use loss::{Score, score};
-pub use session::{Element, Runtime, Session, TensorInfo};
+pub use session::{Element, Runtime, Session, Sink, TensorInfo};

@@ -60,10 +60,13 @@ pub struct TensorInfo {
     pub shape: Vec<Option<usize>>,
 }
 
+/// Takes an output: its place among the names, its shape, its values.
+pub type Sink<'s> = dyn FnMut(usize, &[usize], Cow<'_, [f32]>) -> Result<(), ReplayError> + 's;
+
 /// A graph ready to run, with the weights of one checkpoint in it.
 #[derive(Debug)]
 pub struct Session {
-    session: OrtSession,
+    inner: OrtSession,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
 }
@@ -153,7 +156,7 @@ impl Session {
         })?;
         let inputs = session.inputs().iter().map(TensorInfo::new).collect();
         let outputs = session.outputs().iter().map(TensorInfo::new).collect();
-        Ok(Self { session, inputs, outputs })
+        Ok(Self { inner: session, inputs, outputs })
     }
 
     /// The inputs of the graph.
@@ -179,7 +182,7 @@ impl Session {
         inputs: &FeedInputs,
         rows: Range<usize>,
         names: &[&str],
-        sink: &mut dyn FnMut(usize, &[usize], Cow<'_, [f32]>) -> Result<(), ReplayError>,
+        sink: &mut Sink<'_>,
     ) -> Result<(), ReplayError> {
         let fail = |error: ort::Error| ReplayError::Run {
             first: rows.start,
@@ -189,7 +192,7 @@ impl Session {
         let feeds =
             inputs.inputs.iter().map(|(name, values)| Ok((Cow::Borrowed(name.as_str()), slice(values, &rows)?)));
         let feeds = feeds.collect::<ort::Result<Vec<(Cow<'_, str>, SessionInputValue<'_>)>>>().map_err(fail)?;
-        let outputs: SessionOutputs<'_> = self.session.run(feeds).map_err(fail)?;
+        let outputs: SessionOutputs<'_> = self.inner.run(feeds).map_err(fail)?;
         for (place, name) in names.iter().enumerate() {
             let value = outputs.get(name).expect("every name was made an output of the session");
             let (shape, values) = floats(name, value)?;

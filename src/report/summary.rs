@@ -122,8 +122,8 @@ fn table(title: &str, steps: &[i64], lines: impl Iterator<Item = (String, Vec<St
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let body: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    format!("{title}\n{body}\n")
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    format!("{title}\n{}\n\n", lines.join("\n"))
 }
 
 /// Up to [`COLUMNS`] steps, evenly spread over their places in the series, with both ends.
