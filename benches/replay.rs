@@ -34,7 +34,7 @@ struct Replay {
 
 impl Replay {
     fn new(folder: PathBuf, taps: &str) -> Self {
-        let runtime = Runtime::start(false, &|line| println!("{line}")).unwrap();
+        let runtime = Runtime::start(false, &|_| ()).unwrap();
         let checkpoints = Series::find(&folder, "step-*.safetensors", None).unwrap().checkpoints().to_vec();
         let model = Model::open(&folder.join("model.onnx")).unwrap();
         let wanted: Vec<String> = taps.split(',').map(str::to_owned).collect();

@@ -69,16 +69,16 @@ impl Plan {
         let table = &pipeline.samples;
         let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref())?;
         let variables = Variables::new(&pipeline, &samples)?;
-        let bound = reference::bind(&folder, &pipeline.graph, &model, &series)?;
-        let batch = pipeline.replay.batch.get();
-        let (trial, proof) = reference::prove(runtime, &model, &bound, &taps, &samples, batch)?;
         let graph = model.path().display().to_string();
-        let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
-        let bytes = model.without_weights(&names, &bound.binding.feeds);
+        let batch = pipeline.replay.batch.get();
         let session = Session::new(runtime, &graph, &model.with_outputs(&[]), Vec::new())?;
         let feed = FeedInputs::new(&samples, session.inputs())?;
         check_batch(&session, batch, samples.len())?;
         let loss = loss(pipeline.replay.loss.as_ref(), session.outputs(), &samples)?;
+        let bound = reference::bind(&folder, &pipeline.graph, &model, &series)?;
+        let (trial, proof) = reference::prove(runtime, &model, &bound, &taps, &samples, batch)?;
+        let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
+        let bytes = model.without_weights(&names, &bound.binding.feeds);
         let Bound { binding, checkpoint, .. } = bound;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self {

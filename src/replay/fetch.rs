@@ -4,8 +4,9 @@
 //! Version 1.28.0 is the newest without telemetry in the official Linux builds.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -178,7 +179,7 @@ fn unpack(wheel: &Path, member: &str, library: &Path) -> io::Result<()> {
     let mut archive = ZipArchive::new(File::open(wheel)?).map_err(io::Error::other)?;
     let mut entry = archive.by_name(member).map_err(io::Error::other)?;
     let folder = library.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempfile_in(folder)?;
     io::copy(&mut entry, &mut file)?;
     file.flush()?;
     file.as_file().sync_all()?;

@@ -1,12 +1,13 @@
 //! Where parts lie, and how they come to be whole or not at all.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
+use tempfile::Builder;
 
 use super::part::{self, Provenance, Rows};
 use super::{CheckpointRow, MeasurementRow, TableError};
@@ -135,7 +136,9 @@ impl Folder {
         fill: impl FnOnce(File) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         let write = |source: io::Error| TableError::Write { path: path.to_owned(), source };
-        let file = NamedTempFile::with_prefix_in("part-", self.work()).map_err(write)?;
+        // Results are for others to read, as far as the user's mask allows: temporary files are not by default.
+        let file = Builder::new().prefix("part-").permissions(Permissions::from_mode(0o666)).tempfile_in(self.work());
+        let file = file.map_err(write)?;
         fill(file.as_file().try_clone().map_err(write)?)?;
         file.as_file().sync_all().map_err(write)?;
         let persisted = if replace { file.persist(path) } else { file.persist_noclobber(path) };
