@@ -46,13 +46,13 @@ def gaussian(x, y):
 
 
 def usable(layer):
-    """What the probe saves on the test samples, in nats, over the classes' frequencies in training."""
+    """The entropy of the test labels less the cross-entropy of the probe there, in nats."""
     scaler = StandardScaler().fit(layer[train])
     fitted = probe(len(train)).fit(scaler.transform(layer[train]), archive.labels[train])
     p = fitted.predict_proba(scaler.transform(layer[test]))
-    known = np.bincount(archive.labels[train]) / len(train)
     truth = archive.labels[test]
-    return np.mean(np.log(p[np.arange(len(test)), truth]) - np.log(known[truth]))
+    frequencies = np.bincount(truth) / len(truth)
+    return np.mean(np.log(p[np.arange(len(test)), truth]) - np.log(frequencies[truth]))
 
 
 def reconstruction(layer):
