@@ -123,6 +123,9 @@ fn measure_all(
     taps: &[Activations],
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Vec<MeasurementRow>, ReplayError> {
+    if plan.pipeline.estimate.measures.is_empty() {
+        return Ok(Vec::new());
+    }
     let compressions = distinct_compressions(&plan.pipeline.estimate.measures);
     // Several measures look at one compressed layer: compress it once.
     let compressed: Vec<Vec<Result<Compressed, String>>> = taps

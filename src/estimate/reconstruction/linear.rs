@@ -34,8 +34,8 @@ const POWER_ITERATIONS: usize = 12;
 ///
 /// # Cost
 ///
-/// O(n d (d + p)) for the products, shared by all folds and penalties; then one eigendecomposition a fold, or above
-/// 640 units one Cholesky factorization a fold and penalty. With more units than training samples the layer is first
+/// O(n d (d + p)) for the products, shared by all folds and penalties; then one eigendecomposition a fold, or for
+/// layers of over 640 units or more units than the target has columns one Cholesky factorization a fold and penalty. With more units than training samples the layer is first
 /// rotated into the span of the training samples, which changes nothing in the fit. Memory: one d × d matrix a fold.
 ///
 /// # Reference

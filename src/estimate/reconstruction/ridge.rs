@@ -10,8 +10,14 @@ use rayon::prelude::*;
 use crate::estimate::EstimateError;
 use crate::estimate::matrix::double as matrix;
 
-/// The number of units up to which one eigendecomposition a fold is cheaper than a factorization a penalty.
+/// The number of units up to which one eigendecomposition a fold can be cheaper than a factorization a penalty.
 const NARROW: usize = 640;
+
+/// Whether one eigendecomposition a fold beats a factorization a penalty: for narrow layers, and targets at least as
+/// wide, whose solutions would have to be computed anew for each penalty.
+fn eigenvalues_pay(n_units: usize, n_targets: usize) -> bool {
+    n_units <= NARROW && n_units <= n_targets
+}
 
 /// Sums of products over some samples of a layer Z and a target Y.
 #[derive(Clone)]
@@ -123,7 +129,7 @@ pub(super) fn cross_validated(
         .par_iter()
         .zip(parts)
         .map(|(fold, part)| {
-            if z.ncols() <= NARROW {
+            if eigenvalues_pay(z.ncols(), y.ncols()) {
                 losses_by_eigenvalues(part, total, alphas)
             } else {
                 let rows = s![fold.clone(), ..];

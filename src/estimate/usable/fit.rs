@@ -4,11 +4,20 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::lbfgs::{Solution, minimize};
+use super::lbfgs::{Solution, largest, minimize};
 use super::precondition::Curvature;
 use super::softmax::{Softmax, judge};
 use super::standardize::{Features, Scaler};
 use crate::estimate::split::Split;
+
+/// The part of the penalty's pull on the weights that the gradient may still have, when the fit is judged by others.
+///
+/// An absolute tolerance alone would stop fits of small penalties where those of larger ones ended, and
+/// cross-validation could not tell them apart.
+const PART_OF_PULL: f64 = 0.02;
+
+/// The same, while a penalty is chosen.
+const PART_OF_PULL_IN_CHOICE: f64 = 0.1;
 
 /// Penalties in a row that may do worse than the best one before the path ends.
 const PATIENCE: usize = 2;
@@ -79,9 +88,10 @@ impl Training {
         start.extend(self.log_frequencies());
         let (penalty, start) = match penalties {
             [penalty] => (*penalty, start),
-            _ => self.choose(penalties, start, &curvature, 10.0 * tolerance),
+            _ => self.choose(penalties, start, &curvature, tolerance),
         };
-        let solution = self.solve(&self.folds, penalty, start, &curvature.inverse(penalty), tolerance);
+        let inverse = curvature.inverse(penalty);
+        let solution = self.solve(&self.folds, penalty, start, &inverse, (tolerance, PART_OF_PULL));
         Fit { penalty: Some(penalty), solution }
     }
 
@@ -97,7 +107,8 @@ impl Training {
             for (&fold, model) in used.iter().zip(&mut models) {
                 let mut others = self.folds.clone();
                 let left_out = others.remove(fold);
-                *model = self.solve(&others, penalty, std::mem::take(model), &inverse, tolerance).parameters;
+                let goal = (10.0 * tolerance, PART_OF_PULL_IN_CHOICE);
+                *model = self.solve(&others, penalty, std::mem::take(model), &inverse, goal).parameters;
                 let judgments = judge(&self.features, left_out, &self.classes, model);
                 loss += judgments.iter().map(|judgment| judgment.cross_entropy).sum::<f64>();
             }
@@ -120,10 +131,12 @@ impl Training {
         penalty: f64,
         start: Vec<f64>,
         inverse: &impl Fn(&mut [f64]),
-        tolerance: f64,
+        (tolerance, part): (f64, f64),
     ) -> Solution {
+        let n_weights = self.counts.len() * self.features.stride();
+        let enough = |parameters: &[f64]| tolerance.min(part * penalty * largest(&parameters[..n_weights]).max(1e-3));
         let mut objective = Softmax::new(&self.features, &self.classes, self.counts.len(), segments, penalty);
-        minimize(|parameters, gradient| objective.value_and_gradient(parameters, gradient), inverse, start, tolerance)
+        minimize(|parameters, gradient| objective.value_and_gradient(parameters, gradient), inverse, start, enough)
     }
 
     fn log_frequencies(&self) -> Vec<f64> {

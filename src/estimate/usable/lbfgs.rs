@@ -24,7 +24,7 @@ pub(super) struct Solution {
     pub iterations: usize,
 }
 
-/// Minimizes from `start` until no entry of the gradient exceeds `tolerance`.
+/// Minimizes from `start` until no entry of the gradient exceeds what `tolerance` says of the parameters.
 ///
 /// `objective` writes the gradient and returns the value. `precondition` multiplies a gradient in place by a rough
 /// inverse of the Hessian. A solver that cannot get on returns its last point: compare the norm with the tolerance.
@@ -32,14 +32,14 @@ pub(super) fn minimize(
     mut objective: impl FnMut(&[f64], &mut [f64]) -> f64,
     precondition: impl Fn(&mut [f64]),
     start: Vec<f64>,
-    tolerance: f64,
+    tolerance: impl Fn(&[f64]) -> f64,
 ) -> Solution {
     let mut gradient = vec![0.0; start.len()];
     let value = objective(&start, &mut gradient);
     let mut here = Point { parameters: start, gradient, value };
     let mut memory = Memory { pairs: VecDeque::with_capacity(MEMORY) };
     let mut iterations = 0;
-    while largest(&here.gradient) > tolerance && iterations < MAX_ITERATIONS {
+    while largest(&here.gradient) > tolerance(&here.parameters) && iterations < MAX_ITERATIONS {
         let direction = memory.direction(&here.gradient, &precondition);
         let next = search(&mut objective, &here, &direction).or_else(|| {
             // What was remembered may mislead: once more without it.
@@ -157,7 +157,7 @@ fn trial(low: (f64, f64), high: Option<(f64, f64)>) -> f64 {
 }
 
 /// The largest absolute entry; NaN if there is one.
-fn largest(values: &[f64]) -> f64 {
+pub(super) fn largest(values: &[f64]) -> f64 {
     values.iter().map(|value| value.abs()).fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a })
 }
 

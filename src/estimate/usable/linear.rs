@@ -43,8 +43,9 @@ use crate::estimate::{Estimate, EstimateError, Flag, Folds, Labels, Unit};
 ///
 /// # Cost
 ///
-/// O(n·d·K) for a pass over the samples, 8 to 100 passes a fit, `folds` times the number of penalties fits; for up to
-/// 1024 units also O(n·d²) once and O(d³) for each penalty and fold, which saves most of the passes. One f32 copy of
+/// O(n·d·K) for a pass over the samples, 8 to 100 passes a fit, `folds` times the number of penalties fits; with
+/// 16 samples a unit and more, up to 1024 units, also O(n·d²) once and O(d³) for each penalty, which saves most of the
+/// passes. One f32 copy of
 /// the varying units is held.
 ///
 /// # Reference
