@@ -1,4 +1,4 @@
-//! One fit of the linear probe: 10,000 training samples, 10 classes; the penalty given, or chosen among seven in five
+//! One fit of the linear probe: 10,000 training samples, 10 classes; the penalty given, or chosen among six in five
 //! folds.
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a bench fails by panicking and stores f32")]
 

@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn finds_the_bottom_of_a_narrow_valley() {
-        let solution = minimize(valley, |_| {}, vec![-3.0; 21], 1e-10);
+        let solution = minimize(valley, |_| {}, vec![-3.0; 21], |_| 1e-10);
         assert!(solution.gradient_norm <= 1e-10 && solution.iterations < 200, "{solution:?}");
         assert!(solution.parameters.iter().all(|x| (x - 1.0).abs() < 1e-9), "{solution:?}");
     }
@@ -210,8 +210,8 @@ mod tests {
                 *gradient /= 10_f64.powf(i as f64 / 10.0);
             }
         };
-        let plain = minimize(valley, |_| {}, vec![-3.0; 21], 1e-8);
-        let fast = minimize(valley, inverse, vec![-3.0; 21], 1e-8);
+        let plain = minimize(valley, |_| {}, vec![-3.0; 21], |_| 1e-8);
+        let fast = minimize(valley, inverse, vec![-3.0; 21], |_| 1e-8);
         assert!(fast.iterations * 3 < plain.iterations, "{} against {}", fast.iterations, plain.iterations);
     }
 
@@ -224,7 +224,7 @@ mod tests {
             },
             |_| {},
             vec![0.0],
-            1e-6,
+            |_| 1e-6,
         );
         assert!(solution.gradient_norm > 1e-6);
     }
