@@ -172,9 +172,12 @@ def races(options, scratch):
             yield Race(f"replay-{name}", threads, pipeline(file, threads), rival, True)
             if threads == 1 and options.replay_bench:
                 yield Checkpoint(f"checkpoint-{name}", options.replay_bench, folder, taps, scratch, rival)
+    digits = BENCHES.parent / "pipelines/digits.toml"
+    glue = [RIVALS / "glue.py", DIGITS, scratch / "glue.csv", "--processes"]
     for threads in (1, 2):
-        glue = [RIVALS / "glue.py", DIGITS, scratch / "glue.csv", "--processes", threads]
-        yield Race("pipeline", threads, pipeline(BENCHES.parent / "pipelines/digits.toml", threads), glue, False)
+        yield Race("pipeline", threads, pipeline(digits, threads), [*glue, threads], False)
+    # As both come: infoplane takes all cores, a script goes through the checkpoints one by one.
+    yield Race("pipeline-as-is", 2, pipeline(digits, 2), [*glue, 1], False)
     for threads in (1, 2):
         for d in (1, 4, 8):
             x, y = scratch / f"x{d}.npy", scratch / f"y{d}.npy"
