@@ -8,7 +8,7 @@ use infoplane::estimate::compress::{Compression, Margins};
 use infoplane::estimate::information::Estimator;
 use infoplane::estimate::reconstruction::Decoder;
 use infoplane::estimate::usable::Probe;
-use infoplane::estimate::{Estimate, Flag, Labels, Paired, Split, finite};
+use infoplane::estimate::{Estimate, Labels, Paired, Split, finite};
 use infoplane::samples::Array;
 use ndarray::{Array1, Array2, Axis, concatenate};
 use serde::Serialize;
@@ -47,7 +47,7 @@ fn information(arguments: &InformationArguments) -> anyhow::Result<Value> {
                 .continuous()
                 .context("`--estimator`: this estimator is for labels; give `--labels`, or use `ksg` or `gaussian`")?;
             if x.ncols() == 0 || y.ncols() == 0 {
-                constant(x.nrows())
+                Estimate::constant(x.nrows())
             } else {
                 estimator.estimate(Paired::new(x.view(), y.view())?)?
             }
@@ -57,7 +57,7 @@ fn information(arguments: &InformationArguments) -> anyhow::Result<Value> {
             let estimator = estimator
                 .labeled()
                 .context("`--estimator`: this estimator is for two continuous variables; give `--y`, or use `ross`")?;
-            if x.ncols() == 0 { constant(x.nrows()) } else { estimator.estimate(x.view(), &labels)? }
+            if x.ncols() == 0 { Estimate::constant(x.nrows()) } else { estimator.estimate(x.view(), &labels)? }
         }
         (None, None) => bail!("needed `--y` or `--labels`"),
     };
@@ -119,13 +119,6 @@ fn object(estimate: Estimate, estimator: &impl Serialize, settings: &Value) -> a
         "details": estimate.details,
         "version": env!("CARGO_PKG_VERSION"),
     }))
-}
-
-/// What is exactly true of a constant.
-fn constant(n_samples: usize) -> Estimate {
-    let mut estimate = Estimate::new(0.0, infoplane::estimate::Unit::Nats, Some(0.0), n_samples);
-    estimate.flag(Flag::Constant);
-    estimate
 }
 
 fn split_settings(arguments: &SplitArguments) -> Value {

@@ -74,6 +74,14 @@ impl Estimate {
         Self { value, unit, std_error, n_samples, flags: Vec::new(), details: Map::new() }
     }
 
+    /// Exactly no information: what a variable that never varies says of another.
+    #[must_use]
+    pub fn constant(n_samples: usize) -> Self {
+        let mut estimate = Self::new(0.0, Unit::Nats, Some(0.0), n_samples);
+        estimate.flag(Flag::Constant);
+        estimate
+    }
+
     /// Adds a flag, keeping them sorted and single.
     pub fn flag(&mut self, flag: Flag) {
         if let Err(place) = self.flags.binary_search(&flag) {

@@ -16,7 +16,7 @@ use rayon::ThreadPool;
 
 use super::unit::{self, Rows};
 use super::{PipelineError, Plan};
-use crate::archive::Checkpoint;
+use crate::archive::{Checkpoint, Weights};
 use crate::replay::ReplayError;
 use crate::table::{Folder, Provenance};
 
@@ -152,38 +152,28 @@ impl Work<'_> {
     }
 
     fn one(&self, checkpoint: &Checkpoint) -> Result<Outcome, PipelineError> {
-        let opened = checkpoint.open();
-        let hash = opened.as_ref().ok().map(|weights| self.pool.install(|| weights.hash()));
-        let identity = self.identity(checkpoint, hash.as_deref());
-        let kept = hash.as_ref().and_then(|_| self.folder.done(checkpoint.step(), &identity));
-        if let Some(failed_rows) = kept {
-            (self.tell)(Event::Kept);
-            return Ok(Outcome::Kept { failed_rows });
-        }
-        if let Err(error) = &opened
-            && self.folder.has(checkpoint.step(), &self.plan.hash)
-        {
-            // What was measured while the file could be read is better than what is known of it now.
-            (self.tell)(Event::Failed { file: checkpoint.name().to_owned(), reason: error.to_string() });
-            return Ok(Outcome::Kept { failed_rows: 1 });
-        }
-        let weights = opened.as_ref().ok();
-        let measure = || unit::rows(self.plan, checkpoint, weights, hash.clone(), &|| self.goes_on());
-        let rows = catch_unwind(AssertUnwindSafe(|| self.pool.install(measure)));
-        // A defect of ours must not lose the other checkpoints.
-        let rows = rows.unwrap_or_else(|_| {
-            Ok(unit::failed(
-                self.plan,
-                checkpoint,
-                hash,
-                "infoplane has a defect here (its message is above); please report it",
-            ))
-        });
-        let Rows { measurements, checkpoint: row } = match rows {
-            Ok(rows) => rows,
-            Err(ReplayError::Stopped) => return Ok(Outcome::Dropped),
-            Err(error) => return Err(error.into()),
+        let (identity, rows) = match checkpoint.open() {
+            Ok(weights) => {
+                let hash = self.pool.install(|| weights.hash());
+                let identity = self.identity(checkpoint, &hash);
+                if let Some(failed_rows) = self.folder.done(checkpoint.step(), &identity) {
+                    (self.tell)(Event::Kept);
+                    return Ok(Outcome::Kept { failed_rows });
+                }
+                let Some(rows) = self.measured(checkpoint, &weights, &hash)? else { return Ok(Outcome::Dropped) };
+                (identity, rows)
+            }
+            Err(error) if self.folder.has(checkpoint.step(), &self.plan.hash) => {
+                // What was measured while the file could be read is better than what is known of it now.
+                (self.tell)(Event::Failed { file: checkpoint.name().to_owned(), reason: error.to_string() });
+                return Ok(Outcome::Kept { failed_rows: 1 });
+            }
+            Err(error) => {
+                let rows = unit::failed(self.plan, checkpoint, None, &error.to_string());
+                (self.identity(checkpoint, "unreadable"), rows)
+            }
         };
+        let Rows { measurements, checkpoint: row } = rows;
         let failed_rows =
             measurements.iter().filter(|row| row.value.is_none()).count() + usize::from(row.error.is_some());
         let provenance = Provenance {
@@ -202,15 +192,24 @@ impl Work<'_> {
         Ok(Outcome::Done { failed_rows })
     }
 
+    /// The rows of a checkpoint, or none if somebody asked to stop.
+    fn measured(&self, checkpoint: &Checkpoint, weights: &Weights, hash: &str) -> Result<Option<Rows>, PipelineError> {
+        let measure = || unit::rows(self.plan, checkpoint, weights, hash, &|| self.goes_on());
+        match catch_unwind(AssertUnwindSafe(|| self.pool.install(measure))) {
+            Ok(Ok(rows)) => Ok(Some(rows)),
+            Ok(Err(ReplayError::Stopped)) => Ok(None),
+            Ok(Err(error)) => Err(error.into()),
+            // A defect of ours must not lose the other checkpoints.
+            Err(_) => {
+                let reason = "infoplane has a defect here (its message is above); please report it";
+                Ok(Some(unit::failed(self.plan, checkpoint, Some(hash), reason)))
+            }
+        }
+    }
+
     /// The hash of everything that a part depends on.
-    fn identity(&self, checkpoint: &Checkpoint, hash: Option<&str>) -> String {
-        let all = format!(
-            "{}\0{}\0{}\0{}",
-            self.plan.hash,
-            checkpoint.step(),
-            checkpoint.name(),
-            hash.unwrap_or("unreadable")
-        );
+    fn identity(&self, checkpoint: &Checkpoint, hash: &str) -> String {
+        let all = format!("{}\0{}\0{}\0{}", self.plan.hash, checkpoint.step(), checkpoint.name(), hash);
         blake3::hash(all.as_bytes()).to_hex().to_string()
     }
 }

@@ -38,15 +38,15 @@ struct Measured {
 pub(super) fn rows(
     plan: &Plan,
     checkpoint: &Checkpoint,
-    weights: Option<&Weights>,
-    hash: Option<String>,
+    weights: &Weights,
+    hash: &str,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Rows, ReplayError> {
-    let mut row = checkpoint_row(plan, checkpoint, hash.clone());
-    row.n_tensors = weights.map(|weights| weights.len() as u64);
+    let mut row = checkpoint_row(plan, checkpoint, Some(hash));
+    row.n_tensors = Some(weights.len() as u64);
     let measurements = match replayed(plan, checkpoint, weights, go_on) {
         Err(PipelineError::Replay(ReplayError::Stopped)) => return Err(ReplayError::Stopped),
-        Err(error) => return Ok(failed(plan, checkpoint, hash, &error.to_string())),
+        Err(error) => return Ok(failed(plan, checkpoint, Some(hash), &error.to_string())),
         Ok(replayed) => {
             score_network(plan, &replayed, &mut row);
             measure_all(plan, checkpoint, &replayed.taps, go_on)?
@@ -56,17 +56,17 @@ pub(super) fn rows(
 }
 
 /// The rows of a checkpoint that failed as a whole: every planned one, without a value.
-pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<String>, reason: &str) -> Rows {
+pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, reason: &str) -> Rows {
     let measurements = cells(plan).map(|(tap, place)| blank(plan, checkpoint, tap, place, Some(reason))).collect();
     let row = checkpoint_row(plan, checkpoint, hash);
     Rows { measurements, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..row } }
 }
 
-fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<String>) -> CheckpointRow {
+fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>) -> CheckpointRow {
     CheckpointRow {
         run: plan.name.clone(),
         file: checkpoint.name().to_owned(),
-        hash,
+        hash: hash.map(str::to_owned),
         loss: None,
         accuracy: None,
         n_samples: plan.n_samples() as u64,
@@ -79,17 +79,9 @@ fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<String>) ->
 fn replayed(
     plan: &Plan,
     checkpoint: &Checkpoint,
-    weights: Option<&Weights>,
+    weights: &Weights,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Replayed, PipelineError> {
-    // A checkpoint that could not be opened is opened again for its error.
-    let opened;
-    let weights = if let Some(weights) = weights {
-        weights
-    } else {
-        opened = checkpoint.open()?;
-        &opened
-    };
     let mut session = bound_session(plan.runtime, &plan.graph, &plan.bytes, &plan.binding, checkpoint, weights)?;
     let output = plan.loss.as_ref().ok().map(|(output, _)| output.as_str());
     Ok(replay(&mut session, &plan.feed, &plan.taps, output, plan.pipeline.replay.batch.get(), go_on)?)
@@ -189,9 +181,7 @@ fn informed(
     let of_input = plan.variables.compressed[place].as_ref();
     let nothing = rescaled.ncols() == 0 || of_input.is_some_and(|inputs: &Array2<f64>| inputs.ncols() == 0);
     let mut estimate = if nothing {
-        let mut estimate = Estimate::new(0.0, Unit::Nats, Some(0.0), plan.n_samples());
-        estimate.flag(Flag::Constant);
-        estimate
+        Estimate::constant(plan.n_samples())
     } else if let Some(inputs) = of_input {
         let pairs = Paired::new(inputs.view(), rescaled.view()).map_err(degenerate)?;
         information.estimator.continuous().expect("the plan checked the estimator").estimate(pairs)?

@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use ndarray::{ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
-use super::{ContinuousInformation, flag_neighbors, is_constant, mean_of_terms, nothing_to_know};
+use super::{ContinuousInformation, flag_neighbors, is_constant, mean_of_terms};
 use crate::estimate::digamma::digamma_table;
 use crate::estimate::neighbors::Neighbors;
 use crate::estimate::{Estimate, EstimateError, Flag, Paired};
@@ -54,7 +54,7 @@ impl ContinuousInformation for Ksg {
         }
         let (x, y) = (samples.x(), samples.y());
         if is_constant(x) || is_constant(y) {
-            return Ok(nothing_to_know(n));
+            return Ok(Estimate::constant(n));
         }
         let joint = concatenate(Axis(1), &[x, y]).expect("both sides have one row a sample");
         let radii = Neighbors::new(joint.view()).kth_distances(self.neighbors);

@@ -92,13 +92,6 @@ fn mean_of_terms(terms: &[f64]) -> Estimate {
     Estimate::new(mean, Unit::Nats, std_error, terms.len())
 }
 
-/// The estimate where a variable is constant, which is exact.
-fn nothing_to_know(n_samples: usize) -> Estimate {
-    let mut estimate = Estimate::new(0.0, Unit::Nats, Some(0.0), n_samples);
-    estimate.flag(Flag::Constant);
-    estimate
-}
-
 /// Flags what any estimate from k-th neighbor distances should be doubted for.
 fn flag_neighbors(estimate: &mut Estimate, kth_distances: &[f64], n_dimensions: usize) {
     let n_tied = kth_distances.iter().filter(|&&distance| distance == 0.0).count();

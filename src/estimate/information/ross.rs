@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{LabelInformation, flag_neighbors, is_constant, mean_of_terms, nothing_to_know};
+use super::{LabelInformation, flag_neighbors, is_constant, mean_of_terms};
 use crate::estimate::digamma::digamma_table;
 use crate::estimate::neighbors::Neighbors;
 use crate::estimate::{Estimate, EstimateError, Flag, Labels};
@@ -48,7 +48,7 @@ impl LabelInformation for Ross {
             return Err(EstimateError::Degenerate { reason });
         }
         if labels.n_classes() == 1 {
-            return Ok(nothing_to_know(x.nrows()));
+            return Ok(Estimate::constant(x.nrows()));
         }
         let mut classes = members(labels);
         let small = classes.iter().any(|members| members.len() <= self.neighbors.get());
@@ -61,7 +61,7 @@ impl LabelInformation for Ross {
         }
 
         let mut estimate = if classes.len() == 1 || is_constant(x) {
-            nothing_to_know(rows.len())
+            Estimate::constant(rows.len())
         } else {
             self.among_classes(x, &classes, &rows, labels.entropy(&rows))
         };

@@ -76,7 +76,7 @@ impl Training {
     pub(super) fn without_features(&self) -> Fit {
         let parameters = self.log_frequencies();
         let objective = -parameters.iter().map(|ln| ln.exp() * ln).sum::<f64>();
-        let solution = Solution { parameters, objective, gradient_norm: 0.0, iterations: 0 };
+        let solution = Solution { parameters, objective, gradient_norm: 0.0, iterations: 0, converged: true };
         Fit { penalty: None, solution }
     }
 

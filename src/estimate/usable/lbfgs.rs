@@ -22,12 +22,14 @@ pub(super) struct Solution {
     pub gradient_norm: f64,
     /// The number of steps taken.
     pub iterations: usize,
+    /// Whether the gradient became as small as was asked.
+    pub converged: bool,
 }
 
 /// Minimizes from `start` until no entry of the gradient exceeds what `tolerance` says of the parameters.
 ///
 /// `objective` writes the gradient and returns the value. `precondition` multiplies a gradient in place by a rough
-/// inverse of the Hessian. A solver that cannot get on returns its last point: compare the norm with the tolerance.
+/// inverse of the Hessian. A solver that cannot get on returns its last point: it has not converged.
 pub(super) fn minimize(
     mut objective: impl FnMut(&[f64], &mut [f64]) -> f64,
     precondition: impl Fn(&mut [f64]),
@@ -52,7 +54,8 @@ pub(super) fn minimize(
         iterations += 1;
     }
     let gradient_norm = largest(&here.gradient);
-    Solution { parameters: here.parameters, objective: here.value, gradient_norm, iterations }
+    let converged = gradient_norm <= tolerance(&here.parameters);
+    Solution { parameters: here.parameters, objective: here.value, gradient_norm, iterations, converged }
 }
 
 struct Point {

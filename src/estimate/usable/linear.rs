@@ -80,9 +80,7 @@ impl Linear {
     ) -> Result<Estimate, EstimateError> {
         let known = KnownClasses::new(z.nrows(), labels, split)?;
         if known.n_classes == 1 {
-            let mut estimate = Estimate::new(0.0, Unit::Nats, Some(0.0), split.test.len());
-            estimate.flag(Flag::Constant);
-            return Ok(estimate);
+            return Ok(Estimate::constant(split.test.len()));
         }
         let scaler = Scaler::new(z, &split.train);
         let training = Training::new(z, &scaler, split, self.folds.get(), &known.numbers, known.n_classes);
@@ -143,8 +141,7 @@ impl Linear {
         if hangs_on_one(judgments, cross_entropy) {
             estimate.flag(Flag::OneSampleDecides);
         }
-        let converged = fit.solution.gradient_norm <= self.tolerance.get();
-        if !converged {
+        if !fit.solution.converged {
             estimate.flag(Flag::NotConverged);
         }
         let offered = self.penalties.as_slice();
