@@ -103,9 +103,9 @@ pub enum ArchiveError {
         /// What was found and what was needed.
         reason: String,
     },
-    /// A tensor holds NaN or an infinity, or overflows the type that the graph needs.
+    /// A tensor holds NaN or an infinity.
     #[error(
-        "`{path}`: tensor `{tensor}` holds {found} at element {element}; needed finite {needed} values; this checkpoint cannot be replayed"
+        "`{path}`: tensor `{tensor}` holds {found} at element {element}; needed finite values; this checkpoint cannot be replayed"
     )]
     NotFinite {
         /// The file.
@@ -116,12 +116,10 @@ pub enum ArchiveError {
         found: String,
         /// Where in the flattened tensor.
         element: usize,
-        /// The type that the graph needs.
-        needed: &'static str,
     },
-    /// A tensor's type cannot become the graph's.
+    /// A tensor's type is none that a graph computes with.
     #[error(
-        "`{path}`: tensor `{tensor}` has type {found}; needed F64, F32, F16 or BF16; convert it when saving the checkpoint"
+        "`{path}`: tensor `{tensor}` has type {found}; needed floats of eight bits or more, integers or booleans; convert it when saving the checkpoint"
     )]
     Type {
         /// The file.

@@ -7,10 +7,10 @@
 //! | `selection` | which steps of a series a run looks at |
 //! | `shards` | which files make up one checkpoint |
 //! | `weights` | the tensors of one checkpoint, memory-mapped (the only file that names `safetensors`) |
-//! | `float` | conversion between floating-point types |
+//! | `number` | the types of numbers, and conversion between them |
 
 mod error;
-mod float;
+mod number;
 mod selection;
 mod series;
 mod shards;
@@ -18,7 +18,7 @@ mod step;
 mod weights;
 
 pub use error::ArchiveError;
-pub use float::{Float, Floats};
+pub use number::{Kind, Numbers};
 pub use selection::Steps;
 pub use series::{Checkpoint, Series, StepFrom};
 pub use weights::{Tensor, Weights};

@@ -8,7 +8,7 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use super::shards::{is_index, read_index};
-use super::{ArchiveError, Float, Floats};
+use super::{ArchiveError, Kind, Numbers};
 
 /// The tensors of one checkpoint.
 ///
@@ -165,34 +165,36 @@ impl Weights {
 }
 
 impl<'a> Tensor<'a> {
-    /// The floating-point type, or none for integers, booleans and the like.
+    /// The type of its numbers.
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Type`] for floating-point types of fewer than sixteen bits.
-    pub fn float(&self) -> Result<Option<Float>, ArchiveError> {
-        Ok(Some(match self.dtype {
-            Dtype::F64 => Float::F64,
-            Dtype::F32 => Float::F32,
-            Dtype::F16 => Float::F16,
-            Dtype::BF16 => Float::Bf16,
-            Dtype::BOOL
-            | Dtype::U8
-            | Dtype::I8
-            | Dtype::U16
-            | Dtype::I16
-            | Dtype::U32
-            | Dtype::I32
-            | Dtype::U64
-            | Dtype::I64 => return Ok(None),
-            other => {
+    /// [`ArchiveError::Type`] for complex numbers and types that share bytes or scales between values.
+    pub fn kind(&self) -> Result<Kind, ArchiveError> {
+        Ok(match self.dtype {
+            Dtype::F64 => Kind::F64,
+            Dtype::F32 => Kind::F32,
+            Dtype::F16 => Kind::F16,
+            Dtype::BF16 => Kind::Bf16,
+            Dtype::F8_E4M3 => Kind::F8E4m3,
+            Dtype::F8_E5M2 => Kind::F8E5m2,
+            Dtype::I64 => Kind::I64,
+            Dtype::I32 => Kind::I32,
+            Dtype::I16 => Kind::I16,
+            Dtype::I8 => Kind::I8,
+            Dtype::U64 => Kind::U64,
+            Dtype::U32 => Kind::U32,
+            Dtype::U16 => Kind::U16,
+            Dtype::U8 => Kind::U8,
+            Dtype::BOOL => Kind::Bool,
+            _ => {
                 return Err(ArchiveError::Type {
                     path: self.path.to_owned(),
                     tensor: self.name.to_owned(),
-                    found: format!("{other:?}"),
+                    found: self.type_name(),
                 });
             }
-        }))
+        })
     }
 
     /// The name of the type as safetensors spell it.
@@ -201,21 +203,23 @@ impl<'a> Tensor<'a> {
         format!("{:?}", self.dtype)
     }
 
-    /// The values in the type that the graph needs, checked to be finite.
+    /// The values as they are.
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Type`] for tensors that are not floating-point, [`ArchiveError::NotFinite`]
-    /// for NaN, infinities, and values too large for the type.
-    pub fn values(&self, needed: Float) -> Result<Floats<'a>, ArchiveError> {
-        let Some(float) = self.float()? else {
-            return Err(ArchiveError::Type {
-                path: self.path.to_owned(),
-                tensor: self.name.to_owned(),
-                found: self.type_name(),
-            });
-        };
-        let values = Floats::from_bytes(float, self.bytes).cast(needed);
+    /// [`ArchiveError::Type`] as for [`Tensor::kind`].
+    pub fn values(&self) -> Result<Numbers<'a>, ArchiveError> {
+        let kind = self.kind()?;
+        Ok(Numbers::new(kind, self.bytes).expect("the header was checked against the shape"))
+    }
+
+    /// The values, checked to be finite.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError::Type`], or [`ArchiveError::NotFinite`] for NaN and infinities.
+    pub fn finite(&self) -> Result<Numbers<'a>, ArchiveError> {
+        let values = self.values()?;
         match values.first_not_finite() {
             None => Ok(values),
             Some((element, value)) => Err(ArchiveError::NotFinite {
@@ -223,7 +227,6 @@ impl<'a> Tensor<'a> {
                 tensor: self.name.to_owned(),
                 found: value.to_string(),
                 element,
-                needed: needed.name(),
             }),
         }
     }
