@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::archive::ArchiveError;
+
 /// What is wrong with a graph, its taps, or its binding to checkpoints.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -60,6 +62,17 @@ pub enum GraphError {
         /// The taps there are.
         taps: String,
     },
+    /// A rule of the binding cannot be used.
+    #[error("`[graph.bind] rules`: `{rule}`: {reason}")]
+    Rule {
+        /// The rule's expression.
+        rule: String,
+        /// What was found and what was needed.
+        reason: String,
+    },
+    /// A tensor of the checkpoint cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// An initializer of the graph cannot be fed from the checkpoint.
     #[error("`{checkpoint}`: {reason}")]
     Unbound {

@@ -17,8 +17,8 @@ use ort::session::{Session as OrtSession, SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 
 use super::{FeedInputs, ReplayError, find_library};
-use crate::archive::Floats;
-use crate::graph::Feed;
+use crate::archive::{Kind, Numbers};
+use crate::graph::Fed;
 use crate::samples::Values;
 
 /// The one ONNX Runtime of the process.
@@ -128,6 +128,7 @@ fn version(path: &Path) -> String {
 impl Session {
     /// Makes a session from model bytes, with the weights of a checkpoint in place of its own.
     ///
+    /// `folder` is where a model's own weights lie if they are in other files.
     /// One intra-op thread: parallelism lies over checkpoints, and the bits do not depend on it.
     ///
     /// # Errors
@@ -137,15 +138,19 @@ impl Session {
         runtime: &Runtime,
         graph: &str,
         bytes: &[u8],
-        weights: Vec<(&Feed, Floats<'_>)>,
+        folder: Option<&Path>,
+        weights: Vec<Fed<'_>>,
     ) -> Result<Self, ReplayError> {
         let build = || -> ort::Result<OrtSession> {
             let mut builder = OrtSession::builder(&runtime.environment)?
                 .with_optimization_level(GraphOptimizationLevel::All)?
                 .with_intra_threads(1)?
                 .with_inter_threads(1)?;
-            for (feed, values) in weights {
-                builder = builder.with_external_initializer(&feed.initializer, tensor(&feed.shape, values)?)?;
+            if let Some(folder) = folder {
+                builder = builder.with_config_entry(EXTERNAL_FOLDER, folder.to_string_lossy())?;
+            }
+            for (name, shape, values) in weights {
+                builder = builder.with_external_initializer(&name, tensor(shape, &values)?)?;
             }
             builder.commit_from_memory(bytes)
         };
@@ -264,13 +269,35 @@ impl Element {
     }
 }
 
-fn tensor(shape: &[usize], values: Floats<'_>) -> ort::Result<DynValue> {
-    let shape = shape.to_vec();
-    Ok(match values {
-        Floats::F64(values) => Tensor::from_array((shape, values.into_owned()))?.into_dyn(),
-        Floats::F32(values) => Tensor::from_array((shape, values.into_owned()))?.into_dyn(),
-        Floats::F16(values) => Tensor::from_array((shape, values.into_owned()))?.into_dyn(),
-        Floats::Bf16(values) => Tensor::from_array((shape, values.into_owned()))?.into_dyn(),
+/// Where a model that comes as bytes finds the files of its weights.
+const EXTERNAL_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
+fn tensor(shape: Vec<usize>, values: &Numbers<'_>) -> ort::Result<DynValue> {
+    macro_rules! owned {
+        ($type:ty) => {
+            Tensor::from_array((shape, values.plain::<$type>().into_owned()))?.into_dyn()
+        };
+    }
+    Ok(match values.kind() {
+        Kind::F64 => owned!(f64),
+        Kind::F32 => owned!(f32),
+        Kind::F16 => owned!(f16),
+        Kind::Bf16 => owned!(bf16),
+        Kind::I64 => owned!(i64),
+        Kind::I32 => owned!(i32),
+        Kind::I16 => owned!(i16),
+        Kind::I8 => owned!(i8),
+        Kind::U64 => owned!(u64),
+        Kind::U32 => owned!(u32),
+        Kind::U16 => owned!(u16),
+        Kind::U8 => owned!(u8),
+        Kind::Bool => {
+            let truths: Vec<bool> = values.bytes().iter().map(|&byte| byte != 0).collect();
+            Tensor::from_array((shape, truths))?.into_dyn()
+        }
+        kind @ (Kind::F8E4m3 | Kind::F8E5m2) => {
+            return Err(ort::Error::new(format!("no graph is read that computes in {}", kind.name())));
+        }
     })
 }
 

@@ -1,0 +1,255 @@
+//! Layouts: a tensor as it lies in a checkpoint against the same numbers as a graph wants them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use ndarray::{ArrayViewD, IxDyn};
+use serde::{Deserialize, Serialize};
+
+use crate::archive::{Kind, Numbers};
+
+/// A tensor, or a part of it, in some layout: sliced, then reshaped, then its axes permuted.
+///
+/// The last reshape, to the initializer's own shape, goes without saying.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Piece {
+    /// The tensor.
+    pub name: String,
+    /// The part of it that is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
+    /// The shape that it is given first, of as many values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reshape: Option<Vec<usize>>,
+    /// The order of its axes: `[1, 0]` transposes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub axes: Option<Vec<usize>>,
+}
+
+/// The part of a tensor between two places of an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Slice {
+    /// The axis.
+    pub axis: usize,
+    /// The first place taken.
+    pub start: usize,
+    /// The first place not taken.
+    pub end: usize,
+}
+
+impl Piece {
+    /// A whole tensor as it is.
+    #[must_use]
+    pub fn whole(name: &str) -> Self {
+        Self { name: name.to_owned(), slice: None, reshape: None, axes: None }
+    }
+
+    /// The shape that a tensor of some shape gets, or what would be needed of it.
+    pub(super) fn shape(&self, tensor: &[usize]) -> Result<Vec<usize>, String> {
+        let mut shape = tensor.to_vec();
+        if let Some(slice) = self.slice {
+            let size = shape.get_mut(slice.axis).filter(|size| slice.start < slice.end && slice.end <= **size);
+            let size = size.ok_or_else(|| format!("places {} to {} on axis {}", slice.start, slice.end, slice.axis))?;
+            *size = slice.end - slice.start;
+        }
+        if let Some(reshape) = &self.reshape {
+            if len(reshape) != len(&shape) {
+                return Err(format!("as many values as shape {reshape:?}"));
+            }
+            shape.clone_from(reshape);
+        }
+        if let Some(axes) = &self.axes {
+            let mut sorted = axes.clone();
+            sorted.sort_unstable();
+            if !sorted.into_iter().eq(0..shape.len()) {
+                return Err(format!("{} axes, to be ordered as {axes:?}", axes.len()));
+            }
+            shape = axes.iter().map(|&axis| shape[axis]).collect();
+        }
+        Ok(shape)
+    }
+
+    /// The values of the piece, in row-major order.
+    pub(super) fn take<'a>(&self, values: Numbers<'a>, tensor: &[usize]) -> Result<Numbers<'a>, String> {
+        self.shape(tensor)?;
+        let mut shape = tensor.to_vec();
+        let mut values = values;
+        if let Some(slice) = self.slice {
+            values = cut(&values, &shape, slice);
+            shape[slice.axis] = slice.end - slice.start;
+        }
+        if let Some(reshape) = &self.reshape {
+            shape.clone_from(reshape);
+        }
+        Ok(match &self.axes {
+            Some(axes) => permute(&values, &shape, axes),
+            None => values,
+        })
+    }
+}
+
+/// The piece in words: `fc.weight [rows 0..16] axes [1, 0]`.
+impl fmt::Display for Piece {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)?;
+        if let Some(Slice { axis, start, end }) = self.slice {
+            write!(formatter, ", {start}..{end} of axis {axis}")?;
+        }
+        if let Some(reshape) = &self.reshape {
+            write!(formatter, ", as {reshape:?}")?;
+        }
+        match self.axes.as_deref() {
+            Some([1, 0]) => formatter.write_str(", transposed"),
+            Some(axes) => write!(formatter, ", axes {axes:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The number of values of a shape.
+pub(super) fn len(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// Calls a macro with the unsigned type as large as a value: only bits are moved about.
+macro_rules! bits {
+    ($kind:expr, $then:ident) => {
+        match $kind.size() {
+            1 => $then!(u8),
+            2 => $then!(u16),
+            4 => $then!(u32),
+            _ => $then!(u64),
+        }
+    };
+}
+
+fn cut(values: &Numbers<'_>, shape: &[usize], slice: Slice) -> Numbers<'static> {
+    let inner = len(&shape[slice.axis + 1..]) * values.kind().size();
+    let block = shape[slice.axis] * inner;
+    let rows = values.bytes().chunks_exact(block.max(1));
+    let bytes: Vec<u8> = rows.flat_map(|row| &row[slice.start * inner..slice.end * inner]).copied().collect();
+    Numbers::new(values.kind(), bytes).expect("whole values were cut out")
+}
+
+/// The values in another order of the axes.
+pub(super) fn permute(values: &Numbers<'_>, shape: &[usize], axes: &[usize]) -> Numbers<'static> {
+    macro_rules! permute {
+        ($type:ty) => {{
+            let plain = values.plain::<$type>();
+            let view = ArrayViewD::from_shape(IxDyn(shape), &plain).expect("the shape has as many values");
+            let ordered = view.permuted_axes(IxDyn(axes));
+            bytemuck::cast_slice(&ordered.as_standard_layout().as_slice().expect("a standard layout is a slice")).to_vec()
+        }};
+    }
+    let bytes: Vec<u8> = bits!(values.kind(), permute);
+    Numbers::new(values.kind(), bytes).expect("whole values were moved")
+}
+
+/// Puts pieces end to end along an axis; none if they do not fill the shape.
+pub(super) fn join(pieces: &[(Numbers<'_>, Vec<usize>)], shape: &[usize], axis: usize) -> Option<Numbers<'static>> {
+    let kind = pieces.first()?.0.kind();
+    let outer = len(shape.get(..axis)?);
+    // A piece may lack axes of length one: only the number of values in a row counts.
+    let rows = pieces.iter().map(|(values, _)| {
+        let whole = outer > 0 && values.bytes().len().is_multiple_of(outer);
+        whole.then(|| values.bytes().len() / outer)
+    });
+    let rows = rows.collect::<Option<Vec<usize>>>()?;
+    if rows.iter().sum::<usize>() * outer != len(shape) * kind.size() {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(len(shape) * kind.size());
+    for row in 0..outer {
+        for ((values, _), size) in pieces.iter().zip(&rows) {
+            bytes.extend_from_slice(&values.bytes()[row * size..(row + 1) * size]);
+        }
+    }
+    Numbers::new(kind, bytes)
+}
+
+/// How a tensor must be laid out to equal an initializer, both of one kind and the same values in some order.
+pub(super) fn find(name: &str, tensor: (&Numbers<'_>, &[usize]), initializer: (&Numbers<'_>, &[usize])) -> Option<Piece> {
+    let (values, shape) = tensor;
+    let (wanted, wanted_shape) = initializer;
+    if values.bytes() == wanted.bytes() {
+        return Some(Piece::whole(name));
+    }
+    for axes in orders(shape) {
+        if same(values, shape, &axes, wanted) {
+            return Some(Piece { axes: Some(axes), ..Piece::whole(name) });
+        }
+    }
+    // The other way about: the initializer's axes in another order are the tensor as it lies.
+    for axes in orders(wanted_shape) {
+        if same(wanted, wanted_shape, &axes, values) {
+            let reshape = axes.iter().map(|&axis| wanted_shape[axis]).collect();
+            let mut back = vec![0; axes.len()];
+            for (place, &axis) in axes.iter().enumerate() {
+                back[axis] = place;
+            }
+            return Some(Piece { reshape: Some(reshape), axes: Some(back), ..Piece::whole(name) });
+        }
+    }
+    None
+}
+
+/// Every order of the axes but the one there is; axes of length one stay where they are.
+pub(super) fn orders(shape: &[usize]) -> Vec<Vec<usize>> {
+    const MOST_AXES: usize = 5; // 120 orders; convolutions over volumes have five
+    let long: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] > 1).collect();
+    if long.len() < 2 || long.len() > MOST_AXES {
+        return Vec::new();
+    }
+    let mut found = vec![Vec::new()];
+    for _ in &long {
+        found = found
+            .into_iter()
+            .flat_map(|order: Vec<usize>| {
+                let rest = long.iter().copied().filter(|axis| !order.contains(axis)).collect::<Vec<_>>();
+                rest.into_iter().map(move |axis| [&order[..], &[axis]].concat())
+            })
+            .collect();
+    }
+    found
+        .into_iter()
+        .filter(|order| *order != long)
+        .map(|order| {
+            let mut axes: Vec<usize> = (0..shape.len()).collect();
+            for (place, axis) in long.iter().zip(order) {
+                axes[*place] = axis;
+            }
+            axes
+        })
+        .collect()
+}
+
+/// Whether values with their axes in another order are the wanted ones.
+fn same(values: &Numbers<'_>, shape: &[usize], axes: &[usize], wanted: &Numbers<'_>) -> bool {
+    macro_rules! same {
+        ($type:ty) => {{
+            let (plain, wanted): (Cow<'_, [$type]>, Cow<'_, [$type]>) = (values.plain(), wanted.plain());
+            let view = ArrayViewD::from_shape(IxDyn(shape), &plain).expect("the shape has as many values");
+            let ordered = view.permuted_axes(IxDyn(axes));
+            // The first difference comes early in a wrong order.
+            ordered.iter().zip(wanted.iter()).all(|(a, b)| a == b)
+        }};
+    }
+    bits!(values.kind(), same)
+}
+
+/// The coarser of two kinds of floats, in which values that went through both can be compared.
+///
+/// A checkpoint in half precision holds rounded weights; the graph may hold those, or what they were rounded from.
+pub(super) fn common(graph: Kind, tensor: Kind) -> Kind {
+    let digits = |kind| match kind {
+        Kind::F64 => 52,
+        Kind::F32 => 23,
+        Kind::F16 => 10,
+        Kind::Bf16 => 7,
+        // Integers do not round, and graphs do not compute in eight bits: the checkpoint's are widened.
+        _ => u32::MAX,
+    };
+    if digits(tensor) < digits(graph) { tensor } else { graph }
+}

@@ -1,0 +1,276 @@
+//! What the pipeline file says of the binding, and binding by name where values say nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use super::index::Index;
+use super::layout::Piece;
+use super::names::{Name, Order};
+use super::recipe::{Obstacle, Recipe};
+use super::wiring::Wiring;
+use super::{Bind, Binding, Evidence, Feed, advice, search};
+use crate::archive::{Kind, Weights};
+use crate::graph::taps::NamePattern;
+use crate::graph::{GraphError, Initializer, Model, Use};
+
+/// Which initializers a recipe is for.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rule {
+    /// A regular expression for the whole name of an initializer.
+    pub initializer: String,
+    /// What feeds it; `$1` or `${name}` in tensors' names stand for what the expression captured.
+    pub from: Recipe,
+}
+
+impl Rule {
+    /// A rule for one initializer.
+    pub(super) fn literal(initializer: &str, recipe: &Recipe) -> Self {
+        let escaped = |name: &str| name.replace('$', "$$");
+        Self { initializer: regex::escape(initializer), from: recipe.clone().renamed(&escaped) }
+    }
+}
+
+/// Rules whose expressions were understood.
+pub(super) struct Compiled<'b> {
+    rules: Vec<(Regex, &'b Rule)>,
+}
+
+/// Stands between an initializer, or a bias, and the node's result that it was split or restored for.
+const FOR: char = '@';
+
+/// The name of the copy of an initializer that a node got for itself.
+pub(super) fn split_name(initializer: &str, output: &str) -> String {
+    format!("{initializer}{FOR}{output}")
+}
+
+/// The name of a bias that was given back to a node.
+pub(super) fn restored_name(tensor: &str, output: &str) -> String {
+    format!("{tensor}{FOR}{FOR}{output}")
+}
+
+impl<'b> Compiled<'b> {
+    pub(super) fn new(rules: &'b [Rule]) -> Result<Self, GraphError> {
+        let compile = |rule: &'b Rule| {
+            let whole = format!("^(?:{})$", rule.initializer);
+            let regex = Regex::new(&whole).map_err(|error| GraphError::Rule {
+                rule: rule.initializer.clone(),
+                reason: error.to_string().lines().last().unwrap_or_default().trim().to_owned(),
+            });
+            Ok((regex?, rule))
+        };
+        Ok(Self { rules: rules.iter().map(compile).collect::<Result<_, GraphError>>()? })
+    }
+
+    /// What the first rule that matches says of an initializer.
+    pub(super) fn find(&self, initializer: &str) -> Option<Recipe> {
+        self.rules.iter().find_map(|(regex, rule)| {
+            let captures = regex.captures(initializer)?;
+            let expand = |name: &str| {
+                let mut expanded = String::new();
+                captures.expand(name, &mut expanded);
+                expanded
+            };
+            Some(rule.from.clone().renamed(&expand))
+        })
+    }
+
+    /// Splits and restores what the names of literal rules ask for, so that a written binding is found again.
+    pub(super) fn prepare(&self, model: &mut Model) -> Result<(), GraphError> {
+        for (_, rule) in &self.rules {
+            let name = unescape(&rule.initializer);
+            let Some((before, output)) = name.split_once(FOR) else { continue };
+            if model.has_initializer(&name) {
+                continue;
+            }
+            let wiring = Wiring::new(model);
+            let missing = || GraphError::Rule {
+                rule: rule.initializer.clone(),
+                reason: format!("found no node of the graph that computes `{}`; write the rules again with `bind --write`", output.trim_start_matches(FOR)),
+            };
+            match output.strip_prefix(FOR) {
+                Some(output) => {
+                    let node = wiring.producer(output).filter(|&node| wiring.lacks_bias(node)).ok_or_else(missing)?;
+                    let (len, kind) = bias_shape(model, &wiring, node).ok_or_else(missing)?;
+                    model.add_bias(node, &name, &[len], kind).ok_or_else(missing)?;
+                }
+                None => {
+                    let node = wiring.producer(output).ok_or_else(missing)?;
+                    let uses: Vec<Use> = wiring.uses(before).iter().copied().filter(|place| place.node == node).collect();
+                    if uses.is_empty() {
+                        return Err(missing());
+                    }
+                    model.split(before, &uses, &name);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The length and type of the bias that a node would take, from its weight.
+fn bias_shape(model: &Model, wiring: &Wiring, node: usize) -> Option<(usize, Kind)> {
+    model.initializers().iter().find_map(|initializer| {
+        let place = wiring.uses(initializer.name).iter().find(|place| place.node == node && place.input == 1)?;
+        let axis = match wiring.order(*place) {
+            Some(Order::OutputsFirst) => initializer.shape.first(),
+            Some(Order::OutputsLast) | None => initializer.shape.last(),
+        };
+        axis.map(|&size| (size, initializer.kind))
+    })
+}
+
+/// A name out of the expression that matches only it; other expressions stay what they are.
+fn unescape(expression: &str) -> String {
+    let mut name = String::with_capacity(expression.len());
+    let mut characters = expression.chars();
+    while let Some(character) = characters.next() {
+        name.extend(if character == '\\' { characters.next() } else { Some(character) });
+    }
+    name
+}
+
+/// Follows a rule at the reference checkpoint, and compares with the graph's own value where there is one.
+pub(super) fn feed(initializer: &Initializer<'_>, recipe: Recipe, weights: &Weights) -> Result<Feed, String> {
+    let wrong = |found: String, needed: String| {
+        format!("initializer `{}`: its rule gives `{recipe}`: found {found}; needed {needed}; correct the rule in `[graph.bind] rules`", initializer.name)
+    };
+    let value = recipe.value(weights, &initializer.shape, initializer.kind).map_err(|obstacle| match obstacle {
+        Obstacle::Archive(error) => error.to_string(),
+        Obstacle::Tensor { tensor, found, needed } => wrong(format!("{found} in tensor `{tensor}`"), needed),
+    })?;
+    let (difference, rounded) = match initializer.values() {
+        None => (None, None),
+        Some(own) => {
+            let difference = own.largest_difference(&value);
+            let largest = own.doubles().iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+            // Half-precision checkpoints hold rounded weights: three digits of the largest are right.
+            let kinds = recipe.tensors().into_iter().filter_map(|name| weights.get(name)?.kind().ok());
+            let coarsest = kinds.map(|kind| super::layout::common(initializer.kind, kind)).min_by_key(|kind| kind.size());
+            let rounded = coarsest.filter(|&kind| kind != initializer.kind);
+            let tolerance = if rounded.is_some() { 1e-2 } else { 1e-5 };
+            if difference > tolerance * largest {
+                return Err(wrong(
+                    format!("a value that differs by up to {difference:.3e} from the graph's own"),
+                    "the graph's own value at the reference checkpoint".to_owned(),
+                ));
+            }
+            (Some(difference), rounded)
+        }
+    };
+    let evidence = if difference.is_some() { Evidence::RuleAndValue } else { Evidence::RuleOnly };
+    Ok(Feed {
+        initializer: initializer.name.to_owned(),
+        shape: initializer.shape.clone(),
+        kind: initializer.kind,
+        recipe,
+        evidence,
+        rounded,
+        largest_difference: difference,
+    })
+}
+
+/// Binds by rules, names and shapes alone.
+pub(super) fn by_name(
+    model: &mut Model,
+    bind: &Bind,
+    example: &str,
+    weights: &Weights,
+    elsewhere: &[Weights],
+) -> Result<Binding, GraphError> {
+    let unbound = |reason: String| GraphError::Unbound { checkpoint: example.to_owned(), reason };
+    let constants = NamePattern::all(&bind.constants)?;
+    let allowed = NamePattern::all(&bind.unused)?;
+    let rules = Compiled::new(&bind.rules)?;
+    rules.prepare(model)?;
+    let index = Index::new(weights, &BTreeSet::new())?;
+    let wiring = Wiring::new(model);
+    let (mut feeds, mut kept) = (BTreeMap::new(), Vec::new());
+    for initializer in model.initializers() {
+        if constants.iter().any(|pattern| pattern.is_match(initializer.name)) {
+            kept.push((initializer.name.to_owned(), "the pipeline file says so"));
+            continue;
+        }
+        let (recipe, evidence) = match rules.find(initializer.name) {
+            Some(recipe) => (recipe, Evidence::RuleOnly),
+            None => match named(&initializer, &index, &wiring).map_err(unbound)? {
+                Some(recipe) => (recipe, Evidence::NameOnly),
+                None if initializer.kind.is_float() && (initializer.len() > 1 || initializer.values().is_none()) => {
+                    return Err(unbound(format!(
+                        "initializer `{}`, shape {:?}: found no tensor of this name in any framework's style; needed one for every weight of \
+                         the graph; write a rule in `[graph.bind] rules`, list it in `constants`, or {}",
+                        initializer.name,
+                        initializer.shape,
+                        advice::export(model.producer())
+                    )));
+                }
+                None => {
+                    kept.push((initializer.name.to_owned(), "no tensor has its name"));
+                    continue;
+                }
+            },
+        };
+        let blank = Feed {
+            initializer: initializer.name.to_owned(),
+            shape: initializer.shape.clone(),
+            kind: initializer.kind,
+            recipe,
+            evidence,
+            rounded: None,
+            largest_difference: None,
+        };
+        blank.recipe.value(weights, &blank.shape, blank.kind).map_err(|obstacle| match obstacle {
+            Obstacle::Archive(error) => GraphError::Archive(error),
+            Obstacle::Tensor { tensor, found, needed } => {
+                GraphError::Mismatch { checkpoint: example.to_owned(), tensor, found, needed }
+            }
+        })?;
+        feeds.insert(blank.initializer.clone(), blank);
+    }
+    search::finish(model, feeds, kept, allowed, (example, weights, elsewhere), &index)
+}
+
+/// The tensor whose name means the same, in the layout that the operator wants.
+fn named(initializer: &Initializer<'_>, index: &Index<'_>, wiring: &Wiring) -> Result<Option<Recipe>, String> {
+    let own = Name::new(initializer.name);
+    let exact = index.tensors.iter().filter(|tensor| tensor.name == initializer.name).collect::<Vec<_>>();
+    let meant = index.tensors.iter().filter(|tensor| tensor.parsed.means(&own)).collect::<Vec<_>>();
+    let tensor = match (&exact[..], &meant[..]) {
+        ([tensor], _) | ([], [tensor]) => tensor,
+        ([], []) => return Ok(None),
+        _ => {
+            let names: Vec<String> = meant.iter().map(|tensor| format!("`{}`", tensor.name)).collect();
+            return Err(format!(
+                "initializer `{}`: found several tensors whose names mean the same: {}; needed one; write a rule in `[graph.bind] rules`",
+                initializer.name,
+                names.join(", ")
+            ));
+        }
+    };
+    let wanted = wiring.uses(initializer.name).iter().find_map(|&place| wiring.order(place));
+    let turned = match (wanted, tensor.parsed.order, tensor.shape.len()) {
+        (Some(wanted), Some(found), axes @ 2..) if wanted != found => Some(if wanted == Order::OutputsFirst {
+            // [spatial…, in, out] becomes [out, in, spatial…].
+            [axes - 1, axes - 2].into_iter().chain(0..axes - 2).collect()
+        } else {
+            (2..axes).chain([1, 0]).collect::<Vec<usize>>()
+        }),
+        _ => None,
+    };
+    let plain = Piece::whole(tensor.name);
+    let piece = Piece { axes: turned, ..plain.clone() };
+    let fits = |piece: &Piece| piece.shape(tensor.shape).is_ok_and(|shape| shape == initializer.shape);
+    if fits(&piece) {
+        return Ok(Some(Recipe::Tensor(piece)));
+    }
+    if fits(&plain) {
+        return Ok(Some(Recipe::Tensor(plain)));
+    }
+    Err(format!(
+        "tensor `{}`: found shape {:?}; needed shape {:?} for initializer `{}`, as it is or with the layout of its framework changed; \
+         write a rule with `reshape` and `axes` in `[graph.bind] rules`",
+        tensor.name, tensor.shape, initializer.shape, initializer.name
+    ))
+}
