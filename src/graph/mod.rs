@@ -3,13 +3,19 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `onnx` | the ONNX messages, generated from `onnx-ml.proto` (the only file that names `prost`) |
-//! | `model` | a model, its initializers and its tensors; the bytes that a session is made from |
+//! | `model` | a model, its initializers, nodes and tensors; the bytes that a session is made from |
+//! | `normalize` | brings what exporters write into one form, in which each weight is one initializer |
+//! | `walk` | nodes and tensors of a graph and of the graphs inside its nodes |
+//! | `modules` | which module of the network a node came from |
 //! | `taps` | the inner tensors that a run reads out |
+//! | `suggest` | taps for someone who does not know the graph |
 //! | `binding` | which checkpoint tensor feeds which initializer, on what evidence |
 
 mod binding;
 mod error;
 mod model;
+mod modules;
+mod normalize;
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -20,9 +26,14 @@ mod model;
     reason = "generated"
 )]
 mod onnx;
+mod suggest;
 mod taps;
+mod walk;
 
 pub use binding::{Bind, Binding, Evidence, Feed};
 pub use error::GraphError;
-pub use model::{Initializer, Model};
+pub use model::{
+    GraphInput, Initializer, Model, Node, OpaqueInitializer, OriginalGraph, SessionGraph, TensorSource, Use,
+};
+pub use suggest::suggest_taps;
 pub use taps::{Pooling, Tap, select_taps};

@@ -45,7 +45,7 @@ impl Tap {
 ///
 /// [`GraphError`] when a name, glob or pooling rule matches nothing, or two rules match one tap.
 pub fn select_taps(model: &Model, wanted: &[String], pool: &BTreeMap<String, Pooling>) -> Result<Vec<Tap>, GraphError> {
-    let tensors: Vec<&str> = model.tensors().into_iter().map(|(name, _)| name).collect();
+    let tensors: Vec<&str> = model.tensors().iter().map(|tensor| tensor.name).collect();
     let mut chosen = vec![false; tensors.len()];
     for name in wanted {
         let mut found = false;
