@@ -1,15 +1,17 @@
+use std::fmt::Display;
 use std::io;
-use std::path::PathBuf;
 
 use thiserror::Error;
 
 /// What is wrong with an archive or with one of its checkpoints.
+///
+/// Places are paths, or URLs in an object store.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
     /// The folder or pattern leads to no checkpoint.
     #[error(
-        "`{pattern}`: found no safetensors checkpoint; `checkpoints` must be a folder or a glob such as `runs/step-*.safetensors`"
+        "`{pattern}`: found no safetensors checkpoint; `checkpoints` must be a folder, a glob such as `runs/step-*.safetensors`, or the URL of one such as `s3://bucket/runs/step-*.safetensors`"
     )]
     Empty {
         /// The folder or glob of the pipeline file.
@@ -23,27 +25,61 @@ pub enum ArchiveError {
         /// What the glob parser says.
         reason: String,
     },
+    /// The URL names nothing that can be read.
+    #[error("`{url}`: not a usable URL: {reason}")]
+    Url {
+        /// The URL of the pipeline file.
+        url: String,
+        /// What was found and what was needed.
+        reason: String,
+    },
     /// The system refused to read.
     #[error("`{path}`: cannot read: {source}")]
     Read {
         /// The file or folder.
-        path: PathBuf,
+        path: String,
         /// What the system said.
         source: io::Error,
     },
+    /// The object store refused to list or read.
+    #[error("`{url}`: cannot read: {reason}; {remedy}")]
+    Store {
+        /// The object, or the prefix that was to be listed.
+        url: String,
+        /// What the store said.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The object store has nothing there.
+    #[error("`{url}`: found no such object or bucket; check the URL, or copy the object back")]
+    Missing {
+        /// The object, or the prefix that was to be listed.
+        url: String,
+    },
+    /// An object is another one than at opening.
+    #[error(
+        "`{url}`: found another object than when its header was read; needed one that stays as it is; it was overwritten meanwhile, so run again once it is complete"
+    )]
+    Changed {
+        /// The object.
+        url: String,
+    },
     /// A folder holds several candidate files for one checkpoint.
     #[error(
-        "`{folder}`: found {found} safetensors files and no index that joins them; needed one; name the right one in `checkpoints`, for instance `{folder}/model.safetensors`"
+        "`{folder}`: found {found} and no index that joins them; needed one checkpoint in the folder; name the right one in `checkpoints`, for instance `{example}`"
     )]
     Ambiguous {
         /// The folder of the checkpoint.
-        folder: PathBuf,
-        /// How many files it holds.
-        found: usize,
+        folder: String,
+        /// How many files it holds, and the names of the first.
+        found: String,
+        /// What could be named instead.
+        example: String,
     },
     /// Neither name nor metadata tells the training step.
     #[error(
-        "`{path}`: found no training step in its name or its metadata; rename it like `step-000123.safetensors` or save it with the metadata key `step`"
+        "`{path}`: found no training step in its name or its metadata; rename it like `step-000123.safetensors`, save it with the metadata key `step`, or leave it out with a glob"
     )]
     NoStep {
         /// The checkpoint.
@@ -91,7 +127,7 @@ pub enum ArchiveError {
     #[error("`{path}`: not a valid safetensors file: {reason}; copy or save the checkpoint again")]
     Invalid {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// What was found.
         reason: String,
     },
@@ -99,7 +135,7 @@ pub enum ArchiveError {
     #[error("`{path}`: not a usable index: {reason}")]
     Index {
         /// The index file.
-        path: PathBuf,
+        path: String,
         /// What was found and what was needed.
         reason: String,
     },
@@ -109,7 +145,7 @@ pub enum ArchiveError {
     )]
     NotFinite {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// The tensor.
         tensor: String,
         /// The value found.
@@ -123,16 +159,32 @@ pub enum ArchiveError {
     )]
     Type {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// The tensor.
         tensor: String,
         /// The type found.
         found: String,
     },
+    /// A tensor is larger than the memory.
+    #[error("`{path}`: found {bytes} bytes to load; needed as much free memory; use a larger machine or fewer threads")]
+    Memory {
+        /// The file.
+        path: String,
+        /// How many bytes were to be loaded at once.
+        bytes: u64,
+    },
 }
 
 impl ArchiveError {
-    pub(crate) fn read(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Read { path: path.into(), source }
+    pub(super) fn read(path: impl Display, source: io::Error) -> Self {
+        Self::Read { path: path.to_string(), source }
+    }
+
+    pub(super) fn invalid(path: impl Display, reason: impl Into<String>) -> Self {
+        Self::Invalid { path: path.to_string(), reason: reason.into() }
+    }
+
+    pub(super) fn index(path: impl Display, reason: impl Into<String>) -> Self {
+        Self::Index { path: path.to_string(), reason: reason.into() }
     }
 }

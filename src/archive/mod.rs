@@ -1,24 +1,41 @@
-//! Archive: a series of safetensors checkpoints, ordered by training step.
+//! Archive: a series of safetensors checkpoints, ordered by training step, on this machine or in an
+//! object store.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `series` | which checkpoints there are, in which order |
+//! | `series`, `checkpoint` | which checkpoints there are, in which order |
+//! | `layout` | which files of a folder are checkpoints |
 //! | `step` | the training step that a file's name tells |
 //! | `selection` | which steps of a series a run looks at |
-//! | `shards` | which files make up one checkpoint |
-//! | `weights` | the tensors of one checkpoint, memory-mapped (the only file that names `safetensors`) |
-//! | `number` | the types of numbers, and conversion between them |
+//! | `location`, `folder` | paths and URLs, and what lies there |
+//! | `store` | object stores (the only folder that names `object_store` and `tokio`) |
+//! | `weights`, `opened` | the files and tensors of one checkpoint, mapped or brought when asked for |
+//! | `shards` | the index that joins several files |
+//! | `header` | what a file says of its tensors (the only file that names `safetensors`) |
+//! | `tensor`, `number` | one tensor; the types of numbers, and conversion between them |
+//! | `hash` | what tells one checkpoint from another |
 
+mod checkpoint;
 mod error;
+mod folder;
+mod hash;
+mod header;
+mod layout;
+mod location;
 mod number;
+mod opened;
 mod selection;
 mod series;
 mod shards;
 mod step;
+mod store;
+mod tensor;
 mod weights;
 
+pub use checkpoint::Checkpoint;
 pub use error::ArchiveError;
 pub use number::{Kind, Numbers};
 pub use selection::Steps;
-pub use series::{Checkpoint, Series, StepFrom};
-pub use weights::{Tensor, Weights};
+pub use series::{Series, StepFrom};
+pub use tensor::Tensor;
+pub use weights::Weights;

@@ -182,7 +182,9 @@ impl<'a> Numbers<'a> {
         if self.kind.is_float() {
             return match (self.kind, to) {
                 (Kind::F16, Kind::F32) => Ok(single(|wide| self.plain::<f16>().convert_to_f32_slice(wide), self.len())),
-                (Kind::Bf16, Kind::F32) => Ok(single(|wide| self.plain::<bf16>().convert_to_f32_slice(wide), self.len())),
+                (Kind::Bf16, Kind::F32) => {
+                    Ok(single(|wide| self.plain::<bf16>().convert_to_f32_slice(wide), self.len()))
+                }
                 _ => Self::from_doubles(to, &self.doubles()).ok_or(0),
             };
         }
@@ -190,7 +192,8 @@ impl<'a> Numbers<'a> {
         if to.is_float() {
             let floats = Self::from_doubles(to, &self.doubles()).ok_or(0_usize)?;
             #[expect(clippy::cast_possible_truncation, reason = "compared with what it came from")]
-            let changed = floats.doubles().iter().zip(&integers).position(|(&float, &integer)| float as i128 != integer);
+            let changed =
+                floats.doubles().iter().zip(&integers).position(|(&float, &integer)| float as i128 != integer);
             return changed.map_or(Ok(floats), Err);
         }
         macro_rules! narrow {
@@ -198,7 +201,11 @@ impl<'a> Numbers<'a> {
                 gather(&integers, |value| <$type>::try_from(value).ok().map(<$type>::to_le_bytes))
             };
         }
-        let bytes = integer!(to, narrow, gather(&integers, |value| u8::try_from(value).ok().filter(|&bit| bit < 2).map(|bit| [bit])))?;
+        let bytes = integer!(
+            to,
+            narrow,
+            gather(&integers, |value| u8::try_from(value).ok().filter(|&bit| bit < 2).map(|bit| [bit]))
+        )?;
         Ok(Self { kind: to, bytes: bytes.into() })
     }
 
@@ -281,7 +288,8 @@ mod tests {
 
     #[test]
     fn unaligned_bytes_read_the_same_as_aligned_ones() {
-        let bytes: Vec<u8> = [0_u8].into_iter().chain([1.5_f32, -2.25].into_iter().flat_map(f32::to_le_bytes)).collect();
+        let bytes: Vec<u8> =
+            [0_u8].into_iter().chain([1.5_f32, -2.25].into_iter().flat_map(f32::to_le_bytes)).collect();
         assert_eq!(Numbers::new(Kind::F32, &bytes[1..]).unwrap().doubles(), [1.5, -2.25]);
     }
 

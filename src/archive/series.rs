@@ -1,13 +1,18 @@
 //! Which checkpoints there are, in the order of training.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::shards::{index_in, is_index, is_safetensors, list, read_index};
-use super::{ArchiveError, Weights, step};
+use super::folder::is_checkpoint;
+use super::layout::{DEEPEST, Folder, NESTED};
+use super::location::{Location, is_wild};
+use super::{ArchiveError, Checkpoint, Weights, step};
+
+/// How deep `**` looks: deeper than anyone keeps checkpoints, and not for ever where links form a ring.
+const ANY_DEPTH: usize = 16;
 
 /// Where the training step of a checkpoint is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -19,62 +24,6 @@ pub enum StepFrom {
     Metadata,
 }
 
-/// One checkpoint: a file, or an index that joins several.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    step: u64,
-    path: PathBuf,
-    name: String,
-    step_in_name: Option<u64>,
-}
-
-impl Checkpoint {
-    /// The training step.
-    #[must_use]
-    pub fn step(&self) -> u64 {
-        self.step
-    }
-
-    /// The safetensors file, or the index of its shards.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The path relative to the archive's folder, with `/` between its parts.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Opens the checkpoint and checks that its metadata tell the same step as its name.
-    ///
-    /// # Errors
-    ///
-    /// Any [`ArchiveError`] of an unreadable file, or [`ArchiveError::StepConflict`].
-    pub fn open(&self) -> Result<Weights, ArchiveError> {
-        let weights = Weights::open(&self.path)?;
-        if let (Some(name), Some(metadata)) = (self.step_in_name, weights.step())
-            && name != metadata
-        {
-            return Err(ArchiveError::StepConflict { path: self.name.clone(), name, metadata });
-        }
-        Ok(weights)
-    }
-
-    /// A checkpoint that need not be part of a series, such as the one that a graph was exported from.
-    #[must_use]
-    pub fn alone(path: PathBuf) -> Self {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { step: 0, path, name, step_in_name: None }
-    }
-
-    #[cfg(test)]
-    pub(super) fn for_test(step: u64) -> Self {
-        Self { step, path: PathBuf::new(), name: format!("step-{step}"), step_in_name: None }
-    }
-}
-
 /// The checkpoints of one training run in the order of their steps.
 #[derive(Clone, Debug)]
 pub struct Series {
@@ -82,36 +31,32 @@ pub struct Series {
 }
 
 impl Series {
-    /// Finds the checkpoints of a folder, a glob, or a single file.
+    /// Finds the checkpoints of a folder, a glob, or a single file: a path in `folder`, or a URL.
     ///
     /// In a folder each safetensors file is a checkpoint, and so is each folder in it that holds
-    /// one file or an index. Only names are read, unless a name tells no step.
+    /// one file or an index. A URL is a file if it ends like one, else a folder. Only names are
+    /// read; files whose names tell no step are opened, several at a time, for their metadata.
     ///
     /// # Errors
     ///
     /// [`ArchiveError`] when there is none, when a step is missing or occurs twice, or when a folder
-    /// cannot be read.
+    /// or store cannot be read.
     pub fn find(folder: &Path, pattern: &str, step_from: Option<StepFrom>) -> Result<Self, ArchiveError> {
-        let (base, paths) = candidates(folder, pattern)?;
-        let mut checkpoints = Vec::new();
-        for path in paths {
-            let name = relative(&path, &base);
-            let step_in_name = match step_from {
-                Some(StepFrom::Metadata) => None,
-                _ => step::from_name(&name),
-            };
-            let step = match (step_in_name, step_from) {
-                (Some(step), _) => Some(step),
-                (None, Some(StepFrom::Name)) => None,
-                (None, _) => Weights::open(&path)?.step(),
-            };
-            let Some(step) = step else { return Err(ArchiveError::NoStep { path: name }) };
-            let step_in_name = step_in_name.filter(|_| step_from.is_none());
-            checkpoints.push(Checkpoint { step, path, name, step_in_name });
-        }
-        if checkpoints.is_empty() {
+        Self::at(&Location::parse(folder, pattern)?, folder, pattern, step_from)
+    }
+
+    pub(super) fn at(
+        location: &Location,
+        folder: &Path,
+        pattern: &str,
+        step_from: Option<StepFrom>,
+    ) -> Result<Self, ArchiveError> {
+        let (base, names) = candidates(location, folder, pattern)?;
+        if names.is_empty() {
             return Err(ArchiveError::Empty { pattern: pattern.to_owned() });
         }
+        let found = names.into_par_iter().map(|name| checkpoint(&base, name, step_from));
+        let mut checkpoints = found.collect::<Result<Vec<_>, _>>()?;
         checkpoints.sort_by_key(Checkpoint::step);
         for pair in checkpoints.windows(2) {
             if pair[0].step == pair[1].step {
@@ -129,110 +74,68 @@ impl Series {
     }
 }
 
+fn checkpoint(base: &Location, name: String, step_from: Option<StepFrom>) -> Result<Checkpoint, ArchiveError> {
+    let location = base.join(&name);
+    let step_in_name = if step_from == Some(StepFrom::Metadata) { None } else { step::from_name(&name) };
+    let step = match (step_in_name, step_from) {
+        (Some(step), _) => Some(step),
+        (None, Some(StepFrom::Name)) => None,
+        (None, _) => Weights::at(&location)?.step(),
+    };
+    let Some(step) = step else { return Err(ArchiveError::NoStep { path: name }) };
+    let step_in_name = step_in_name.filter(|_| step_from.is_none());
+    Ok(Checkpoint { step, location, name, step_in_name })
+}
+
 /// The folder that names are relative to, and the checkpoint files below it.
-fn candidates(folder: &Path, pattern: &str) -> Result<(PathBuf, Vec<PathBuf>), ArchiveError> {
-    let path = folder.join(pattern);
-    if path.is_dir() {
-        let found = in_folder(&path, true)?;
-        return Ok((path, found));
+fn candidates(location: &Location, folder: &Path, pattern: &str) -> Result<(Location, Vec<String>), ArchiveError> {
+    if location.is_file() {
+        let (base, name) = location.split();
+        return Ok((base, vec![name]));
     }
-    if path.is_file() {
-        return Ok((parent(&path), vec![path]));
-    }
-    // Only the pattern is a glob: the folder of the pipeline file may have brackets in its name.
-    let (base, glob, depth) = split_glob(pattern)?;
-    let base = if folder.join(&base).as_os_str().is_empty() { PathBuf::from(".") } else { folder.join(base) };
-    if !base.is_dir() {
-        return Err(ArchiveError::Empty { pattern: pattern.to_owned() });
-    }
-    let mut found = Vec::new();
-    walk(&base, &base, &glob, depth, &mut found)?;
-    found.sort();
-    found.dedup();
+    let (base, found) = if location.is_folder() {
+        (location.clone(), Folder::of(location.checkpoint_files(DEEPEST)?).series())
+    } else {
+        // Only the pattern is a glob: the folder of the pipeline file may have brackets in its name.
+        let (base, glob, depth) = match location {
+            Location::Local(_) => {
+                let (base, glob, depth) = split_glob(pattern, pattern)?;
+                (Location::Local(folder.join(base)), glob, depth)
+            }
+            Location::Remote { store, key } => {
+                let (base, glob, depth) = split_glob(pattern, key)?;
+                (Location::Remote { store: store.clone(), key: base }, glob, depth)
+            }
+        };
+        if !base.is_folder() {
+            return Err(ArchiveError::Empty { pattern: pattern.to_owned() });
+        }
+        let found = Folder::of(base.checkpoint_files(depth)?).matching(&glob);
+        (base, found)
+    };
+    let found = found.map_err(|error| match error {
+        ArchiveError::Ambiguous { folder, found, example } => {
+            let [folder, example] = [folder, example].map(|path| base.join(&path).to_string());
+            ArchiveError::Ambiguous { folder, found, example }
+        }
+        other => other,
+    })?;
     Ok((base, found))
 }
 
-/// The checkpoints in a folder, and with `nested` those in folders below it.
-fn in_folder(folder: &Path, nested: bool) -> Result<Vec<PathBuf>, ArchiveError> {
-    if let Some(index) = index_in(folder)? {
-        return Ok(vec![index]);
-    }
-    let mut found = Vec::new();
-    for path in list(folder)? {
-        if is_safetensors(&path) {
-            found.push(path);
-        } else if nested && path.is_dir() {
-            match of_folder(&path) {
-                // A folder of other things, such as recorded activations, says nothing of a step.
-                Err(ArchiveError::Ambiguous { .. }) if step::from_name(&relative(&path, folder)).is_none() => {}
-                checkpoint => found.extend(checkpoint?),
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The one checkpoint that a folder is, or none.
-fn of_folder(folder: &Path) -> Result<Option<PathBuf>, ArchiveError> {
-    let mut found = in_folder(folder, false)?;
-    match found.len() {
-        0 | 1 => Ok(found.pop()),
-        found => Err(ArchiveError::Ambiguous { folder: folder.to_owned(), found }),
-    }
-}
-
-/// Splits a pattern into its longest folder without wildcards, a matcher for what lies below, and
-/// how many levels below that may be.
-fn split_glob(pattern: &str) -> Result<(PathBuf, GlobMatcher, usize), ArchiveError> {
-    let is_wild = |part: &OsStr| part.to_string_lossy().contains(['*', '?', '[', '{']);
-    let base: PathBuf = Path::new(pattern).components().take_while(|part| !is_wild(part.as_os_str())).collect();
-    let rest = Path::new(pattern).strip_prefix(&base).unwrap_or(Path::new(pattern)).to_string_lossy();
-    let glob = GlobBuilder::new(&rest)
+/// Splits a path into its longest folder without wildcards, a matcher for what lies below, and how
+/// many levels below that may be.
+fn split_glob(pattern: &str, path: &str) -> Result<(String, GlobMatcher, usize), ArchiveError> {
+    let wild = path.split('/').position(is_wild).unwrap_or_else(|| path.matches('/').count());
+    let start = path.split('/').take(wild).map(|part| part.len() + 1).sum();
+    let (base, rest) = path.split_at(start);
+    let glob = GlobBuilder::new(rest)
         .literal_separator(true)
         .build()
         .map_err(|error| ArchiveError::Pattern { pattern: pattern.to_owned(), reason: error.to_string() })?;
-    let depth = if rest.contains("**") { usize::MAX } else { rest.matches('/').count() };
-    Ok((base, glob.compile_matcher(), depth))
-}
-
-fn walk(
-    base: &Path,
-    folder: &Path,
-    glob: &GlobMatcher,
-    depth: usize,
-    found: &mut Vec<PathBuf>,
-) -> Result<(), ArchiveError> {
-    for path in list(folder)? {
-        let matches = glob.is_match(path.strip_prefix(base).unwrap_or(&path));
-        if path.is_dir() {
-            if matches {
-                found.extend(of_folder(&path)?);
-            }
-            if depth > 0 {
-                walk(base, &path, glob, depth - 1, found)?;
-            }
-        } else if matches && is_index(&path) {
-            found.push(path);
-        } else if matches && is_safetensors(&path) {
-            // A shard stands for the whole checkpoint that its index joins.
-            found.push(joined_by(&path)?.unwrap_or(path));
-        }
-    }
-    Ok(())
-}
-
-/// The index beside a file that names it, if there is one.
-fn joined_by(path: &Path) -> Result<Option<PathBuf>, ArchiveError> {
-    let Some(index) = index_in(path.parent().unwrap_or(Path::new("")))? else { return Ok(None) };
-    let names_it = read_index(&index)?.iter().any(|(file, _)| file == path);
-    Ok(names_it.then_some(index))
-}
-
-fn parent(path: &Path) -> PathBuf {
-    path.parent().map(Path::to_owned).unwrap_or_default()
-}
-
-fn relative(path: &Path, base: &Path) -> String {
-    let relative = path.strip_prefix(base).unwrap_or(path);
-    relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    // A pattern that a folder may match means the checkpoint in it.
+    let inside = if is_checkpoint(rest) { 0 } else { NESTED + 1 };
+    let depth = if rest.contains("**") { ANY_DEPTH } else { rest.matches('/').count() + inside };
+    let base = if base == "/" { base } else { base.trim_end_matches('/') };
+    Ok((base.to_owned(), glob.compile_matcher(), depth))
 }

@@ -4,30 +4,43 @@
 const KEYWORDS: [&str; 9] = ["global_step", "step", "iteration", "iter", "checkpoint", "ckpt", "batch", "epoch", "ep"];
 
 /// File stems that say nothing about the step: the folder's name counts instead.
-const GENERIC: [&str; 7] =
-    ["model", "pytorch_model", "weights", "adapter_model", "diffusion_pytorch_model", "flax_model", "tf_model"];
+const GENERIC: [&str; 9] = [
+    "model",
+    "pytorch_model",
+    "weights",
+    "adapter_model",
+    "diffusion_pytorch_model",
+    "flax_model",
+    "tf_model",
+    "params",
+    "consolidated",
+];
 
 /// The step that the name of a checkpoint tells, or none.
 ///
 /// In the file's name a number after one of the keywords wins (`epoch=3-step=120` is 120), then a
 /// number of its own at the end (`model_000500`).
 /// Where the file's name says nothing the folders count, the nearest first: `checkpoint-500/model.safetensors`.
+/// They count before a number at the end of such a name, too: `step_500/model_1.safetensors` is a second model.
 /// A number with letters or a decimal point beside it (`step-10k`, `fp16`, `0.1`) is not taken.
 pub(super) fn from_name(relative: &str) -> Option<u64> {
     let trimmed = relative.trim_end_matches(".index.json").trim_end_matches(".safetensors");
     let mut parts = trimmed.rsplit('/');
-    let file = parts.next().filter(|file| !is_generic(file));
-    // A folder's name counts only if it says step, or is nothing but a number: `seed_1/model` is no step.
-    file.and_then(from_part).or_else(|| parts.find_map(from_folder))
+    let file = parts.next().unwrap_or_default();
+    let in_file = if is_generic(file) { None } else { from_part(file) };
+    let mut in_folders = || parts.find_map(of_folder);
+    let stem = file.trim_end_matches(|letter: char| letter.is_ascii_digit()).trim_end_matches(['-', '_']);
+    if is_generic(stem) { in_folders().or(in_file) } else { in_file.or_else(in_folders) }
+}
+
+/// The step that a folder's name tells: only if it says so, or is nothing but a number, since `seed_1` is no step.
+pub(super) fn of_folder(folder: &str) -> Option<u64> {
+    let lower = folder.to_ascii_lowercase();
+    KEYWORDS.iter().find_map(|keyword| after_keyword(&lower, keyword)).or_else(|| folder.parse().ok())
 }
 
 fn is_generic(part: &str) -> bool {
     GENERIC.contains(&part) || part.contains("-of-")
-}
-
-fn from_folder(folder: &str) -> Option<u64> {
-    let lower = folder.to_ascii_lowercase();
-    KEYWORDS.iter().find_map(|keyword| after_keyword(&lower, keyword)).or_else(|| folder.parse().ok())
 }
 
 fn from_part(part: &str) -> Option<u64> {
@@ -82,6 +95,11 @@ mod tests {
             ("epoch-03.safetensors", 3),
             ("step_40.v2.safetensors", 40),
             ("resnet50-step20.safetensors", 20),
+            ("step_500/model_1.safetensors", 500),
+            ("1000/default/params.safetensors", 1000),
+            ("step1000-tokens4B/model.safetensors", 1000),
+            ("version_0/checkpoints/epoch=3-step=120.safetensors", 120),
+            ("checkpoint-500/pytorch_model-00001-of-00002.safetensors", 500),
         ] {
             assert_eq!(from_name(name), Some(step), "{name}");
         }
@@ -100,6 +118,8 @@ mod tests {
             "resnet50/final.safetensors",
             "seed_1/model.safetensors",
             "run-2024-05-17.safetensors",
+            "models--org--name/snapshots/1a2b3c4d/model.safetensors",
+            "checkpoints/final.safetensors",
         ] {
             assert_eq!(from_name(name), None, "{name}");
         }
