@@ -32,9 +32,20 @@ Exit codes:
   143  stopped by SIGTERM; likewise
 
 Example:
+  infoplane bind pipelines/digits.toml      which tensor feeds which weight, and the proof
   infoplane check pipelines/digits.toml     what would be done
   infoplane run pipelines/digits.toml       do it, or go on where it stopped
   infoplane query results/digits \"SELECT step, tap, value FROM measurements WHERE measure = 'usable'\"";
+
+const BIND_EXIT_CODES: &str = "\
+Exit codes:
+  0    proven: every weight was found by its value, the outputs agree, and so do all records
+  1    not proven: bound by name only, or outputs or records differ
+  2    refused: some weight or tensor has no explanation
+
+Example:
+  infoplane bind pipelines/digits.toml            who feeds whom
+  infoplane bind --write pipelines/digits.toml    keep what was found as rules, so that no run searches again";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -43,6 +54,9 @@ pub(crate) enum Command {
     Run(Run),
     /// Resolve, bind, prove and plan a pipeline file; measure nothing.
     Check(Check),
+    /// Show which tensor feeds which weight of the graph, on what evidence, and whether that is proven.
+    #[command(after_help = BIND_EXIT_CODES)]
+    Bind(Bind),
     /// List a checkpoint's tensors, a series' checkpoints, or a graph's tappable tensors.
     Inspect(Inspect),
     /// One estimator on arrays on disk; prints one JSON object.
@@ -72,6 +86,19 @@ pub(crate) struct Run {
 pub(crate) struct Check {
     /// The pipeline file.
     pub(crate) pipeline: PathBuf,
+}
+
+/// `bind`
+#[derive(Debug, Args)]
+pub(crate) struct Bind {
+    /// The pipeline file.
+    pub(crate) pipeline: PathBuf,
+    /// One JSON object in place of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the rules that were found into the pipeline file's `[graph.bind]`.
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 /// `inspect`

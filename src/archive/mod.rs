@@ -37,5 +37,6 @@ pub use error::ArchiveError;
 pub use number::{Kind, Numbers};
 pub use selection::Steps;
 pub use series::{Series, StepFrom};
+pub use step::from_name as step_of_name;
 pub use tensor::Tensor;
 pub use weights::Weights;

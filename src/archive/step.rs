@@ -23,7 +23,8 @@ const GENERIC: [&str; 9] = [
 /// Where the file's name says nothing the folders count, the nearest first: `checkpoint-500/model.safetensors`.
 /// They count before a number at the end of such a name, too: `step_500/model_1.safetensors` is a second model.
 /// A number with letters or a decimal point beside it (`step-10k`, `fp16`, `0.1`) is not taken.
-pub(super) fn from_name(relative: &str) -> Option<u64> {
+#[must_use]
+pub fn from_name(relative: &str) -> Option<u64> {
     let trimmed = relative.trim_end_matches(".index.json").trim_end_matches(".safetensors");
     let mut parts = trimmed.rsplit('/');
     let file = parts.next().unwrap_or_default();

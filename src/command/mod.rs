@@ -1,10 +1,12 @@
 //! The commands: what the library found, printed.
 
+mod bind;
 mod inspect;
 mod measure;
 mod progress;
 mod run;
 
+pub(crate) use bind::bind;
 pub(crate) use inspect::inspect;
 pub(crate) use measure::measure;
 pub(crate) use run::{check, run};

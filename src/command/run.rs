@@ -63,7 +63,7 @@ pub(crate) fn check(cli: &Cli, arguments: &Check) -> anyhow::Result<ExitCode> {
     }
     for feed in &plan.binding.feeds {
         let words = feed.evidence.words();
-        writeln!(text, "# {} {:?} <- {} ({words})", feed.initializer, feed.shape, feed.tensor)?;
+        writeln!(text, "# {} {:?} <- {} ({words})", feed.initializer, feed.shape, feed.recipe)?;
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)

@@ -30,7 +30,9 @@ mod suggest;
 mod taps;
 mod walk;
 
-pub use binding::{Bind, Binding, Evidence, Feed};
+pub use binding::{
+    Bind, Binding, Evidence, Fed, Feed, Folded, Joined, Leftover, Part, Piece, Recipe, Rule, Scaled, Slice,
+};
 pub use error::GraphError;
 pub use model::{
     GraphInput, Initializer, Model, Node, OpaqueInitializer, OriginalGraph, SessionGraph, TensorSource, Use,

@@ -65,7 +65,7 @@ pub fn select_taps(model: &Model, wanted: &[String], pool: &BTreeMap<String, Poo
     let rules = pool
         .iter()
         .map(|(glob, pooling)| Ok((glob, NamePattern::new(glob)?, *pooling)))
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, GraphError>>()?;
     let names: Vec<&str> = tensors.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(name, _)| *name).collect();
     for (glob, matcher, _) in &rules {
         if !names.iter().any(|name| matcher.is_match(name)) {

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::reference::{LARGEST_DIFFERENCE, Proof};
 use crate::archive::ArchiveError;
 use crate::estimate::{EstimateError, SampleError};
 use crate::graph::GraphError;
@@ -47,6 +48,18 @@ pub enum PipelineError {
     #[error("`[replay] loss`: {reason}")]
     Loss {
         /// What was found and what was needed.
+        reason: String,
+    },
+    /// The system has no thread left to read with.
+    #[error("cannot start a thread: {reason}")]
+    Thread {
+        /// What the system said.
+        reason: String,
+    },
+    /// What the training framework recorded cannot be used.
+    #[error("`[replay] recorded`: {reason}")]
+    Recorded {
+        /// What was found, what was needed, and the remedy.
         reason: String,
     },
     /// The proof of the binding failed.
@@ -119,4 +132,17 @@ pub enum PipelineError {
     /// The inputs cannot be compressed.
     #[error("inputs: {0}")]
     Compress(#[from] EstimateError),
+}
+
+impl PipelineError {
+    /// A proof that does not hold, as an error.
+    pub(super) fn unproven(graph: &str, reference: &str, proof: &Proof) -> Self {
+        Self::Unproven {
+            graph: graph.to_owned(),
+            tensor: proof.tensor.clone(),
+            difference: proof.largest_difference,
+            needed: LARGEST_DIFFERENCE,
+            reference: reference.to_owned(),
+        }
+    }
 }

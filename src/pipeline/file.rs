@@ -113,6 +113,40 @@ pub struct ReplayTable {
     /// What the network's own loss is computed from; without it the only output and the only label column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
+    /// What the training framework recorded of the same samples, to be compared at every checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
+}
+
+/// What the training framework recorded of the same samples.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Recorded {
+    /// Mean losses in nats, by step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub losses: Option<RecordedLosses>,
+    /// Outputs, by step: an `.npz` with a member for each step, such as `step-000100`; of all samples or the first ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<String>,
+}
+
+/// A table of losses.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RecordedLosses {
+    /// A file of comma-separated values with a header.
+    pub file: String,
+    /// The column of the loss.
+    pub loss: String,
+    /// The column of the step.
+    #[serde(default = "RecordedLosses::step")]
+    pub step: String,
+}
+
+impl RecordedLosses {
+    fn step() -> String {
+        "step".to_owned()
+    }
 }
 
 impl ReplayTable {
@@ -123,7 +157,7 @@ impl ReplayTable {
 
 impl Default for ReplayTable {
     fn default() -> Self {
-        Self { batch: Self::default_batch(), pool: BTreeMap::new(), loss: None }
+        Self { batch: Self::default_batch(), pool: BTreeMap::new(), loss: None, recorded: None }
     }
 }
 

@@ -1,16 +1,18 @@
 //! The checked plan: everything that can be wrong before the work starts has been looked at.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::json;
 
-use super::reference::{self, Bound, Proof};
+use super::records::Records;
+use super::reference::{self, Bound, Proof, Trial};
 use super::variables::Variables;
 use super::{Loss, Pipeline, PipelineError};
 use crate::archive::{Checkpoint, Series};
-use crate::graph::{Binding, Model, Tap, select_taps};
-use crate::replay::{FeedInputs, Runtime, Session, TensorInfo, check_batch};
+use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
+use crate::replay::{FeedInputs, Runtime, TensorInfo};
 use crate::samples::{Column, Samples};
 use crate::table::SCHEMA_VERSION;
 
@@ -31,6 +33,8 @@ pub struct Plan {
     pub binding: Binding,
     /// The reference checkpoint's name.
     pub reference: String,
+    /// Its step; zero for a file outside of the archive.
+    pub reference_step: u64,
     /// The proof of the binding, where one was possible.
     pub proof: Option<Proof>,
     /// The taps, in graph order.
@@ -43,8 +47,15 @@ pub struct Plan {
     pub runtime: &'static Runtime,
     /// The hash of everything that all parts have in common.
     pub hash: String,
-    pub(super) graph: String,
-    pub(super) bytes: Vec<u8>,
+    /// The tensors that a checkpoint is read for.
+    pub(super) tensors: Vec<String>,
+    /// The output that loss and records are about.
+    pub(super) outlet: Option<String>,
+    pub(super) records: Records,
+    pub(super) model: Model,
+    /// What messages call the model.
+    pub(super) label: String,
+    pub(super) graph: SessionGraph,
     pub(super) feed: FeedInputs,
     pub(super) samples: Samples,
     pub(super) variables: Variables,
@@ -59,6 +70,19 @@ impl Plan {
     ///
     /// [`PipelineError`] for everything that would make the run fail or its numbers wrong.
     pub fn new(path: &Path, output: Option<&Path>, runtime: &'static Runtime) -> Result<Self, PipelineError> {
+        let plan = Self::unproven(path, output, runtime)?;
+        match plan.proof.as_ref().filter(|proof| !proof.holds()) {
+            Some(proof) => Err(PipelineError::unproven(&plan.label, &plan.reference, proof)),
+            None => Ok(plan),
+        }
+    }
+
+    /// As [`Plan::new`], whether the proof of the binding holds or not: for looking at the binding.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`], but for a proof that does not hold.
+    pub fn unproven(path: &Path, output: Option<&Path>, runtime: &'static Runtime) -> Result<Self, PipelineError> {
         let pipeline = Pipeline::open(path)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let series = Series::find(&folder, &pipeline.archive.checkpoints, pipeline.archive.step_from)?;
@@ -69,29 +93,33 @@ impl Plan {
         let table = &pipeline.samples;
         let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref())?;
         let variables = Variables::new(&pipeline, &samples)?;
-        let graph = model.path().display().to_string();
         let batch = pipeline.replay.batch.get();
-        let session = Session::new(runtime, &graph, &model.with_outputs(&[]), Vec::new())?;
-        let feed = FeedInputs::new(&samples, session.inputs())?;
-        check_batch(&session, batch, samples.len())?;
-        let loss = loss(pipeline.replay.loss.as_ref(), session.outputs(), &samples)?;
         let bound = reference::bind(&folder, &pipeline.graph, &model, &series)?;
-        let (trial, proof) = reference::prove(runtime, &model, &bound, &taps, &samples, batch)?;
+        let Trial { taps: trial, outputs, feed, proof } = reference::prove(runtime, &bound, &taps, &samples, batch)?;
+        let loss = loss(pipeline.replay.loss.as_ref(), &outputs, &samples)?;
+        let records = Records::read(&folder, pipeline.replay.recorded.as_ref(), &loss, &outputs, samples.len())?;
+        let Bound { model, binding, checkpoint, .. } = bound;
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
-        let bytes = model.without_weights(&names, &bound.binding.feeds);
-        let Bound { binding, checkpoint, .. } = bound;
+        let outlet = loss.as_ref().ok().map(|(output, _)| output.as_str()).or(records.output());
+        let fed: BTreeSet<&str> = binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
+        let graph = model.session(&names, outlet.as_slice(), &fed);
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self {
-            hash: hash(&name, &pipeline, &model, &samples, &binding, runtime),
+            hash: hash(&name, &pipeline, &model, (&samples, &records), &binding, runtime),
             name,
             output: output.map_or_else(|| beside(&folder, &pipeline.table.folder), Path::to_owned),
             weight_bytes: binding
                 .feeds
                 .iter()
-                .map(|feed| feed.shape.iter().product::<usize>() * feed.float.size())
+                .filter(|feed| graph.fed.contains(&feed.initializer))
+                .map(|feed| feed.shape.iter().product::<usize>() * feed.kind.size())
                 .sum(),
+            tensors: binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect(),
+            outlet: outlet.map(str::to_owned),
             widths: trial.iter().map(|tap| tap.values.ncols()).collect(),
             reference: checkpoint.name().to_owned(),
+            reference_step: checkpoint.step(),
+            model,
             pipeline,
             checkpoints,
             available,
@@ -99,9 +127,10 @@ impl Plan {
             proof,
             taps,
             loss,
+            records,
             runtime,
+            label: model.path().display().to_string(),
             graph,
-            bytes,
             feed,
             samples,
             variables,
@@ -152,11 +181,11 @@ impl fmt::Display for Plan {
             )?,
             None => writeln!(formatter, " by name and shape only: NOT PROVEN, no reference checkpoint was given")?,
         }
-        if !self.binding.constants.is_empty() {
-            writeln!(formatter, "             constants of the graph: {}", self.binding.constants.join(", "))?;
+        if self.binding.is_ambiguous() {
+            writeln!(formatter, "             ties broken by order only: every row says so; `infoplane bind` lists them")?;
         }
-        for (tensor, reason) in &self.binding.unused {
-            writeln!(formatter, "             unused tensor {tensor}: {reason}")?;
+        for (reason, names) in self.binding.bystanders() {
+            writeln!(formatter, "             {} feed nothing: {reason} ({})", names.len(), few(&names))?;
         }
         write!(formatter, "taps         ")?;
         for (place, (tap, width)) in self.taps.iter().zip(&self.widths).enumerate() {
@@ -192,6 +221,13 @@ impl fmt::Display for Plan {
         )?;
         write!(formatter, "plan         {}", &self.hash[..8])
     }
+}
+
+/// The first names of a list that may be long.
+fn few(names: &[&str]) -> String {
+    const FEW: usize = 3;
+    let more = if names.len() > FEW { ", …" } else { "" };
+    format!("{}{more}", names[..names.len().min(FEW)].join(", "))
 }
 
 /// A path relative to a folder, with `a/../b` written `b`.
@@ -274,11 +310,11 @@ fn hash(
     run: &str,
     pipeline: &Pipeline,
     model: &Model,
-    samples: &Samples,
+    (samples, records): (&Samples, &Records),
     binding: &Binding,
     runtime: &Runtime,
 ) -> String {
-    let feeds: Vec<_> = binding.feeds.iter().map(|feed| [&feed.initializer, &feed.tensor]).collect();
+    let feeds: Vec<_> = binding.feeds.iter().map(|feed| json!([feed.initializer, feed.recipe])).collect();
     let all = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "schema": SCHEMA_VERSION,
@@ -286,6 +322,7 @@ fn hash(
         "pipeline": pipeline,
         "graph": model.hash(),
         "samples": samples.hash(),
+        "records": records.hash(),
         "binding": feeds,
         "onnxruntime": runtime.version(),
     });

@@ -1,22 +1,24 @@
 //! All checkpoints of a shard, in parallel, resumable.
 //!
-//! As many checkpoints are in flight as there are workers, and no more: each worker hands one
-//! checkpoint at a time to the thread pool and waits for it. (Were the pool itself to iterate over
-//! the checkpoints, a thread that waits for a measure would start another checkpoint, and memory
-//! would grow with the archive.) Inside a checkpoint, taps and measures share the pool.
+//! As many checkpoints are in flight as there are workers, and one more that is read ahead: each
+//! worker hands one checkpoint at a time to the thread pool and waits for it. (Were the pool itself
+//! to iterate over the checkpoints, a thread that waits for a measure would start another
+//! checkpoint, and memory would grow with the archive.) Inside a checkpoint, taps and measures share
+//! the pool.
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rayon::ThreadPool;
 
+use super::ahead::{Ahead, Read};
 use super::unit::{self, Rows};
 use super::{PipelineError, Plan};
-use crate::archive::{Checkpoint, Weights};
+use crate::archive::Checkpoint;
 use crate::replay::ReplayError;
 use crate::table::{Folder, Provenance};
 
@@ -93,23 +95,43 @@ pub fn run(
 ) -> Result<Finished, PipelineError> {
     let steps: Vec<u64> = plan.checkpoints.iter().map(Checkpoint::step).collect();
     let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps)?;
-    let mine: Vec<&Checkpoint> = plan.checkpoints.iter().skip(shard.index).step_by(shard.count).collect();
+    let mine: Vec<usize> = (shard.index..plan.checkpoints.len()).step_by(shard.count).collect();
     tell(Event::Planned(mine.len()));
     let work = Work { plan, folder, pool, stopping, tell, failure: Mutex::new(None) };
-    let next = AtomicUsize::new(0);
     let tally = Mutex::new(Finished { folder: plan.output.clone(), done: 0, kept: 0, failed_rows: 0 });
+    // No place in the channel: what is read ahead waits in the hand of the reader.
+    let (give, take) = sync_channel(0);
+    let take = Arc::new(Mutex::new(take));
+    let workers = pool.current_num_threads().min(mine.len());
     thread::scope(|scope| {
-        for _ in 0..pool.current_num_threads().min(mine.len()) {
-            scope.spawn(|| {
+        for _ in 0..workers {
+            let take = Arc::clone(&take);
+            let (work, tally) = (&work, &tally);
+            scope.spawn(move || {
                 while work.goes_on().is_continue() {
-                    let Some(checkpoint) = mine.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                    match work.one(checkpoint) {
+                    let next = take.lock().map(|take| take.recv());
+                    let Ok(Ok(read)) = next else { break };
+                    match work.one(read) {
                         Ok(outcome) => outcome.add_to(&mut tally.lock().expect("no worker panics while it counts")),
                         Err(error) => work.fail(error),
                     }
                 }
             });
         }
+        // Only the workers hold the other end: when they are gone, giving fails, and reading ends.
+        drop(take);
+        match Ahead::new(plan) {
+            Ok(mut ahead) => {
+                for &place in mine.iter().take_while(|_| work.goes_on().is_continue()) {
+                    let read = ahead.read(place, &|identity| work.folder.done(plan.checkpoints[place].step(), identity));
+                    if give.send(read).is_err() {
+                        break;
+                    }
+                }
+            }
+            Err(error) => work.fail(error),
+        }
+        drop(give);
     });
     let finished = tally.into_inner().expect("no worker panicked while it counted");
     if let Some(error) = work.failure.into_inner().expect("no worker panicked while it failed") {
@@ -151,26 +173,27 @@ impl Work<'_> {
         }
     }
 
-    fn one(&self, checkpoint: &Checkpoint) -> Result<Outcome, PipelineError> {
-        let (identity, rows) = match checkpoint.open() {
-            Ok(weights) => {
-                let hash = self.pool.install(|| weights.hash());
-                let identity = self.identity(checkpoint, &hash);
-                if let Some(failed_rows) = self.folder.done(checkpoint.step(), &identity) {
-                    (self.tell)(Event::Kept);
-                    return Ok(Outcome::Kept { failed_rows });
-                }
-                let Some(rows) = self.measured(checkpoint, &weights, &hash)? else { return Ok(Outcome::Dropped) };
-                (identity, rows)
+    fn one(&self, read: Read<'_>) -> Result<Outcome, PipelineError> {
+        let (checkpoint, identity, rows) = match read {
+            Read::Done { failed_rows } => {
+                (self.tell)(Event::Kept);
+                return Ok(Outcome::Kept { failed_rows });
             }
-            Err(error) if self.folder.has(checkpoint.step(), &self.plan.hash) => {
+            Read::Weights(next) => {
+                let (checkpoint, identity) = (next.checkpoint, next.identity.clone());
+                let measured = self.measured(checkpoint, &next.hash, || {
+                    unit::rows(self.plan, checkpoint, &next.weights, &next.hash, next.unchanged.clone(), &|| self.goes_on())
+                })?;
+                let Some(rows) = measured else { return Ok(Outcome::Dropped) };
+                (checkpoint, identity, rows)
+            }
+            Read::Failed { checkpoint, error, .. } if self.folder.has(checkpoint.step(), &self.plan.hash) => {
                 // What was measured while the file could be read is better than what is known of it now.
-                (self.tell)(Event::Failed { file: checkpoint.name().to_owned(), reason: error.to_string() });
+                (self.tell)(Event::Failed { file: checkpoint.name().to_owned(), reason: error });
                 return Ok(Outcome::Kept { failed_rows: 1 });
             }
-            Err(error) => {
-                let rows = unit::failed(self.plan, checkpoint, None, &error.to_string());
-                (self.identity(checkpoint, "unreadable"), rows)
+            Read::Failed { checkpoint, error, identity } => {
+                (checkpoint, identity, unit::failed(self.plan, checkpoint, None, &error))
             }
         };
         let Rows { measurements, checkpoint: row } = rows;
@@ -193,8 +216,12 @@ impl Work<'_> {
     }
 
     /// The rows of a checkpoint, or none if somebody asked to stop.
-    fn measured(&self, checkpoint: &Checkpoint, weights: &Weights, hash: &str) -> Result<Option<Rows>, PipelineError> {
-        let measure = || unit::rows(self.plan, checkpoint, weights, hash, &|| self.goes_on());
+    fn measured(
+        &self,
+        checkpoint: &Checkpoint,
+        hash: &str,
+        measure: impl FnOnce() -> Result<Rows, ReplayError> + Send,
+    ) -> Result<Option<Rows>, PipelineError> {
         match catch_unwind(AssertUnwindSafe(|| self.pool.install(measure))) {
             Ok(Ok(rows)) => Ok(Some(rows)),
             Ok(Err(ReplayError::Stopped)) => Ok(None),
@@ -205,12 +232,6 @@ impl Work<'_> {
                 Ok(Some(unit::failed(self.plan, checkpoint, Some(hash), reason)))
             }
         }
-    }
-
-    /// The hash of everything that a part depends on.
-    fn identity(&self, checkpoint: &Checkpoint, hash: &str) -> String {
-        let all = format!("{}\0{}\0{}\0{}", self.plan.hash, checkpoint.step(), checkpoint.name(), hash);
-        blake3::hash(all.as_bytes()).to_hex().to_string()
     }
 }
 

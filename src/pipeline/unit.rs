@@ -5,17 +5,23 @@ use std::ops::ControlFlow;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::reference::bound_session;
+use super::records::NOT_AS_RECORDED;
 use super::variables::{INPUT, parameters};
 use super::{Information, Measure, PipelineError, Plan};
 use crate::archive::{Checkpoint, Weights};
 use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit, finite};
-use crate::replay::{Activations, ReplayError, Replayed, replay, score};
+use crate::replay::{Activations, ReplayError, Replayed, Score, Session, replay, score};
 use crate::table::{CheckpointRow, MeasurementRow};
 
 /// The flag of rows whose binding could not be compared by value.
 const UNPROVEN: &str = "unproven-binding";
+
+/// The flag of rows whose binding broke a tie by nothing better than order.
+const AMBIGUOUS: &str = "ambiguous-binding";
+
+/// The flag of a checkpoint that holds the very weights of the one before.
+const SAME_AS_BEFORE: &str = "same-as-before";
 
 /// The rows of one checkpoint.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ struct Measured {
 
 /// Replays and measures a checkpoint; what is wrong with it becomes rows.
 ///
+/// `unchanged` are the tensors that it shares with the checkpoint before, where that is known.
+///
 /// # Errors
 ///
 /// [`ReplayError::Stopped`] only.
@@ -40,18 +48,30 @@ pub(super) fn rows(
     checkpoint: &Checkpoint,
     weights: &Weights,
     hash: &str,
+    unchanged: Option<Vec<String>>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Rows, ReplayError> {
     let mut row = checkpoint_row(plan, checkpoint, Some(hash));
     row.n_tensors = Some(weights.len() as u64);
-    let measurements = match replayed(plan, checkpoint, weights, go_on) {
+    if unchanged.as_ref().is_some_and(|unchanged| unchanged.len() == plan.tensors.len()) {
+        row.flags.push(SAME_AS_BEFORE.to_owned());
+    }
+    row.unchanged = unchanged;
+    let mut measurements = match replayed(plan, checkpoint, weights, go_on) {
         Err(PipelineError::Replay(ReplayError::Stopped)) => return Err(ReplayError::Stopped),
         Err(error) => return Ok(failed(plan, checkpoint, Some(hash), &error.to_string())),
         Ok(replayed) => {
             score_network(plan, &replayed, &mut row);
+            compare_with_records(plan, checkpoint, &replayed, &mut row);
             measure_all(plan, checkpoint, &replayed.taps, go_on)?
         }
     };
+    // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
+    for flag in [SAME_AS_BEFORE, NOT_AS_RECORDED].map(str::to_owned) {
+        if row.flags.contains(&flag) {
+            measurements.iter_mut().for_each(|measurement| measurement.flags.push(flag.clone()));
+        }
+    }
     Ok(Rows { measurements, checkpoint: row })
 }
 
@@ -69,11 +89,20 @@ fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>) -> C
         hash: hash.map(str::to_owned),
         loss: None,
         accuracy: None,
+        recorded_loss: None,
+        recorded_difference: None,
         n_samples: plan.n_samples() as u64,
         n_tensors: None,
-        flags: if plan.binding.is_proven() { Vec::new() } else { vec![UNPROVEN.to_owned()] },
+        unchanged: None,
+        flags: doubts(plan),
         error: None,
     }
+}
+
+/// What is doubtful about every number of a run.
+fn doubts(plan: &Plan) -> Vec<String> {
+    let doubts = [(!plan.binding.is_proven(), UNPROVEN), (plan.binding.is_ambiguous(), AMBIGUOUS)];
+    doubts.into_iter().filter(|(holds, _)| *holds).map(|(_, flag)| flag.to_owned()).collect()
 }
 
 fn replayed(
@@ -82,25 +111,41 @@ fn replayed(
     weights: &Weights,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Replayed, PipelineError> {
-    let mut session = bound_session(plan.runtime, &plan.graph, &plan.bytes, &plan.binding, checkpoint, weights)?;
-    let output = plan.loss.as_ref().ok().map(|(output, _)| output.as_str());
-    Ok(replay(&mut session, &plan.feed, &plan.taps, output, plan.pipeline.replay.batch.get(), go_on)?)
+    let values = plan.binding.values(checkpoint.name(), weights, &plan.graph.fed)?;
+    let mut session = Session::new(plan.runtime, &plan.label, &plan.graph.bytes, None, values)?;
+    let batch = plan.pipeline.replay.batch.get();
+    Ok(replay(&mut session, &plan.feed, &plan.taps, plan.outlet.as_deref(), batch, go_on)?)
+}
+
+fn compare_with_records(plan: &Plan, checkpoint: &Checkpoint, replayed: &Replayed, row: &mut CheckpointRow) {
+    let compared = plan.records.compare(checkpoint.step(), row.loss, replayed);
+    row.recorded_loss = compared.loss;
+    row.recorded_difference = compared.difference;
+    if compared.differs {
+        row.flags.push(NOT_AS_RECORDED.to_owned());
+    }
 }
 
 fn score_network(plan: &Plan, replayed: &Replayed, row: &mut CheckpointRow) {
-    let (Ok((output, label)), Some(logits)) = (&plan.loss, &replayed.output) else { return };
-    let column = plan.samples.labels.iter().find(|column| column.name == *label);
-    let labels = &column.expect("the plan checked that the column is there").values;
-    match score(output, logits.values.view(), label, labels) {
-        Ok(score) => {
+    match scored(plan, replayed) {
+        None => {}
+        Some(Ok(score)) => {
             row.loss = Some(score.loss);
             row.accuracy = Some(score.accuracy);
             if score.looks_like_probabilities {
                 row.flags.push("output-is-probabilities".to_owned());
             }
         }
-        Err(error) => row.error = Some(error.to_string()),
+        Some(Err(error)) => row.error = Some(error.to_string()),
     }
+}
+
+/// The network's own loss and accuracy, where the plan says what they are computed from.
+pub(super) fn scored(plan: &Plan, replayed: &Replayed) -> Option<Result<Score, ReplayError>> {
+    let (Ok((output, label)), Some(logits)) = (&plan.loss, &replayed.output) else { return None };
+    let column = plan.samples.labels.iter().find(|column| column.name == *label);
+    let labels = &column.expect("the plan checked that the column is there").values;
+    Some(score(output, logits.values.view(), label, labels))
 }
 
 /// Every (tap, measure) of a checkpoint by place, in the order of the rows.
@@ -269,7 +314,7 @@ fn blank(plan: &Plan, checkpoint: &Checkpoint, tap: usize, place: usize, reason:
         n_units: Some(plan.widths[tap] as u64),
         n_components: None,
         seed: plan.pipeline.seed,
-        flags: if plan.binding.is_proven() { Vec::new() } else { vec![UNPROVEN.to_owned()] },
+        flags: doubts(plan),
         details: "{}".to_owned(),
         error: reason.map(str::to_owned),
     }

@@ -17,7 +17,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use super::{CheckpointRow, MeasurementRow, TableError};
 
 /// The version of the columns, in the metadata of every part.
-pub const SCHEMA_VERSION: &str = "1";
+pub const SCHEMA_VERSION: &str = "2";
 
 const IDENTITY: &str = "infoplane.identity";
 const PLAN: &str = "infoplane.plan";
@@ -79,7 +79,7 @@ impl Rows for MeasurementRow {
             count("n_units", rows.iter().map(|row| row.n_units)),
             count("n_components", rows.iter().map(|row| row.n_components)),
             count("seed", rows.iter().map(|row| Some(row.seed))),
-            texts("flags", rows.iter().map(|row| &row.flags)),
+            texts("flags", rows.iter().map(|row| Some(&row.flags)), false),
             text("details", rows.iter().map(|row| Some(&row.details)), false),
             text("error", rows.iter().map(|row| row.error.as_ref()), true),
         ]
@@ -96,9 +96,12 @@ impl Rows for CheckpointRow {
             text("hash", rows.iter().map(|row| row.hash.as_ref()), true),
             real("loss", rows.iter().map(|row| row.loss)),
             real("accuracy", rows.iter().map(|row| row.accuracy)),
+            real("recorded_loss", rows.iter().map(|row| row.recorded_loss)),
+            real("recorded_difference", rows.iter().map(|row| row.recorded_difference)),
             count("n_samples", rows.iter().map(|row| Some(row.n_samples))),
             count("n_tensors", rows.iter().map(|row| row.n_tensors)),
-            texts("flags", rows.iter().map(|row| &row.flags)),
+            texts("unchanged", rows.iter().map(|row| row.unchanged.as_ref()), true),
+            texts("flags", rows.iter().map(|row| Some(&row.flags)), false),
             text("error", rows.iter().map(|row| row.error.as_ref()), true),
         ]
     }
@@ -177,12 +180,12 @@ fn count(name: &str, values: impl Iterator<Item = Option<u64>>) -> Column {
     (Field::new(name, DataType::UInt64, true), Arc::new(values.collect::<UInt64Array>()))
 }
 
-fn texts<'r>(name: &str, values: impl Iterator<Item = &'r Vec<String>>) -> Column {
+fn texts<'r>(name: &str, values: impl Iterator<Item = Option<&'r Vec<String>>>, nullable: bool) -> Column {
     let mut list = ListBuilder::new(StringBuilder::new());
     for row in values {
-        list.append_value(row.iter().map(Some));
+        list.append_option(row.map(|row| row.iter().map(Some)));
     }
     let list = list.finish();
     let item = Arc::new(Field::new("item", DataType::Utf8, true));
-    (Field::new(name, DataType::List(item), false), Arc::new(list))
+    (Field::new(name, DataType::List(item), nullable), Arc::new(list))
 }

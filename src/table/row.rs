@@ -56,10 +56,16 @@ pub struct CheckpointRow {
     pub loss: Option<f64>,
     /// The fraction of samples that the network gets right.
     pub accuracy: Option<f64>,
+    /// The loss that the training framework recorded.
+    pub recorded_loss: Option<f64>,
+    /// The largest difference to the outputs that the framework recorded, relative to the largest of them.
+    pub recorded_difference: Option<f64>,
     /// Samples that were replayed.
     pub n_samples: u64,
     /// Tensors of the checkpoint.
     pub n_tensors: Option<u64>,
+    /// Tensors that feed the graph and are the same as in the checkpoint before; null when nobody knows.
+    pub unchanged: Option<Vec<String>>,
     /// Reasons for doubt.
     pub flags: Vec<String>,
     /// What went wrong with the checkpoint as a whole, or with its loss.

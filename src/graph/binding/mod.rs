@@ -188,6 +188,15 @@ impl Binding {
         rules::by_name(model, bind, example, weights, elsewhere)
     }
 
+    /// Whether a checkpoint may be the one that the graph was exported from: some weight is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Archive`] for tensors that cannot be read.
+    pub fn resembles(model: &Model, weights: &Weights) -> Result<bool, GraphError> {
+        Ok(search::resembles(model, weights)?)
+    }
+
     /// Whether every feed was compared by value.
     #[must_use]
     pub fn is_proven(&self) -> bool {
@@ -198,6 +207,19 @@ impl Binding {
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         self.feeds.iter().any(|feed| feed.evidence == Evidence::TieByOrder)
+    }
+
+    /// What feeds nothing, tensors and initializers alike, by the reason why that is right.
+    #[must_use]
+    pub fn bystanders(&self) -> BTreeMap<String, Vec<&str>> {
+        let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (tensor, leftover) in &self.leftovers {
+            reasons.entry(format!("tensors, {}", leftover.words())).or_default().push(tensor);
+        }
+        for (initializer, reason) in &self.constants {
+            reasons.entry(format!("constants of the graph, {reason}")).or_default().push(initializer);
+        }
+        reasons
     }
 
     /// The rules that make this binding without a search.

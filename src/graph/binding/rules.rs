@@ -172,6 +172,20 @@ pub(super) fn feed(initializer: &Initializer<'_>, recipe: Recipe, weights: &Weig
     })
 }
 
+/// Makes the inputs that the checkpoint has tensors or the pipeline file rules for weights again.
+///
+/// Some exporters write weights as inputs. Samples come with a first axis that depends on their number.
+pub(super) fn inputs_to_weights(model: &mut Model, rules: &Compiled<'_>, weights: &Weights) -> Result<(), GraphError> {
+    let tensors: Vec<(&str, Name)> = weights.tensors().map(|tensor| (tensor.name, Name::new(tensor.name))).collect();
+    let is_weight = |name: &str| {
+        let own = Name::new(name);
+        rules.find(name).is_some() || tensors.iter().any(|(tensor, parsed)| *tensor == name || parsed.means(&own))
+    };
+    let fixed = model.inputs().into_iter().filter(|input| input.dims.iter().all(Option::is_some));
+    let names: Vec<String> = fixed.map(|input| input.name.to_owned()).filter(|name| is_weight(name)).collect();
+    model.inputs_to_weights(&names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
 /// Binds by rules, names and shapes alone.
 pub(super) fn by_name(
     model: &mut Model,
@@ -184,6 +198,7 @@ pub(super) fn by_name(
     let constants = NamePattern::all(&bind.constants)?;
     let allowed = NamePattern::all(&bind.unused)?;
     let rules = Compiled::new(&bind.rules)?;
+    inputs_to_weights(model, &rules, weights)?;
     rules.prepare(model)?;
     let index = Index::new(weights, &BTreeSet::new())?;
     let wiring = Wiring::new(model);

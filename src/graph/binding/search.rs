@@ -19,7 +19,7 @@ use super::rules;
 use super::ties::{Choice, Slot, Ties};
 use super::wiring::Wiring;
 use super::{Bind, Binding, Evidence, Feed, advice, pieces, restore};
-use crate::archive::{Kind, Weights};
+use crate::archive::{ArchiveError, Kind, Weights};
 use crate::graph::taps::NamePattern;
 use crate::graph::{GraphError, Initializer, Model};
 
@@ -37,6 +37,7 @@ pub(super) fn search(
     let constants = NamePattern::all(&bind.constants)?;
     let allowed = NamePattern::all(&bind.unused)?;
     let rules = rules::Compiled::new(&bind.rules)?;
+    rules::inputs_to_weights(model, &rules, weights)?;
     rules.prepare(model)?;
     let kinds: BTreeSet<Kind> = model.initializers().iter().map(|initializer| initializer.kind).collect();
     let index = Index::new(weights, &kinds)?;
@@ -79,6 +80,17 @@ pub(super) fn search(
     }
     restore::restore(model, &wiring, &index, weights, &mut feeds);
     finish(model, feeds, constants, allowed, (reference, weights, elsewhere), &index)
+}
+
+/// Whether some weight of the graph is in the checkpoint, by a value that no other would have by chance.
+pub(super) fn resembles(model: &Model, weights: &Weights) -> Result<bool, ArchiveError> {
+    let initializers = model.initializers();
+    let kinds: BTreeSet<Kind> = initializers.iter().map(|initializer| initializer.kind).collect();
+    let index = Index::new(weights, &kinds)?;
+    Ok(initializers.iter().filter(|initializer| initializer.kind.is_float() && initializer.len() > 1).any(|initializer| {
+        let candidates = index.candidates(initializer);
+        candidates.iter().any(|candidate| !index.tensors[candidate.tensor].is_constant)
+    }))
 }
 
 struct Search<'a, 'w> {

@@ -33,7 +33,7 @@ pub use session::{OriginalGraph, SessionGraph};
 /// An ONNX model in one form, whatever wrote it: every weight is one initializer of the main graph.
 ///
 /// The file is mapped, not read, and the weights lie in it: they cost memory only while they are looked at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
     path: PathBuf,
     file: Bytes,
@@ -100,6 +100,12 @@ impl Model {
     #[must_use]
     pub fn inputs(&self) -> Vec<GraphInput<'_>> {
         self.graph.input.iter().map(GraphInput::new).collect()
+    }
+
+    /// The name of the exporter, which may be empty.
+    #[must_use]
+    pub fn producer(&self) -> &str {
+        self.rest.producer_name()
     }
 
     /// The names of the outputs.

@@ -1,0 +1,123 @@
+//! Checkpoints read ahead: while some are measured, the next one is opened, brought and compared with
+//! the one before it.
+
+use std::collections::BTreeMap;
+
+use blake3::Hash;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::{PipelineError, Plan};
+use crate::archive::{ArchiveError, Checkpoint, Weights};
+
+/// What became of reading a checkpoint.
+pub(super) enum Read<'p> {
+    /// Its parts are there already.
+    Done { failed_rows: usize },
+    /// It can be measured.
+    Weights(Next<'p>),
+    /// It cannot be read.
+    Failed { checkpoint: &'p Checkpoint, identity: String, error: String },
+}
+
+/// A checkpoint ready to be measured.
+pub(super) struct Next<'p> {
+    pub checkpoint: &'p Checkpoint,
+    pub weights: Weights,
+    /// A hash of what is measured of it.
+    pub hash: String,
+    /// The hash of everything that its part depends on.
+    pub identity: String,
+    /// The tensors that are the same as in the checkpoint before; none where there is none before.
+    pub unchanged: Option<Vec<String>>,
+}
+
+/// The checkpoint that was read last, as the next one is compared with it.
+struct Before {
+    place: usize,
+    identity: String,
+    /// None as long as nobody needed them: a remote checkpoint that is done is not brought for them.
+    hashes: Option<BTreeMap<String, Hash>>,
+}
+
+/// Reads checkpoints one after another.
+pub(super) struct Ahead<'p> {
+    plan: &'p Plan,
+    /// A thread of its own: the pool that measures is busy.
+    pool: ThreadPool,
+    before: Option<Before>,
+}
+
+impl<'p> Ahead<'p> {
+    pub(super) fn new(plan: &'p Plan) -> Result<Self, PipelineError> {
+        let pool = ThreadPoolBuilder::new().num_threads(1).build();
+        let pool = pool.map_err(|error| PipelineError::Thread { reason: error.to_string() })?;
+        Ok(Self { plan, pool, before: None })
+    }
+
+    /// Reads the checkpoint at a place of the plan; `done` tells whether parts of an identity are there.
+    pub(super) fn read(&mut self, place: usize, done: &dyn Fn(&str) -> Option<usize>) -> Read<'p> {
+        let checkpoint = &self.plan.checkpoints[place];
+        match self.try_read(place, checkpoint, done) {
+            Ok(read) => read,
+            Err(error) => {
+                self.before = None;
+                Read::Failed { checkpoint, identity: self.identity(checkpoint, "unreadable", None), error: error.to_string() }
+            }
+        }
+    }
+
+    fn try_read(
+        &mut self,
+        place: usize,
+        checkpoint: &'p Checkpoint,
+        done: &dyn Fn(&str) -> Option<usize>,
+    ) -> Result<Read<'p>, ArchiveError> {
+        let weights = checkpoint.open()?;
+        let own = self.pool.install(|| weights.identity(self.names()))?;
+        let mut before = self.take_before(place);
+        let identity = self.identity(checkpoint, &own, before.as_ref().map(|before| before.identity.as_str()));
+        if let Some(failed_rows) = done(&identity) {
+            self.before = Some(Before { place, identity: own, hashes: None });
+            return Ok(Read::Done { failed_rows });
+        }
+        weights.load(self.names())?;
+        let (hashes, hash) = self.pool.install(|| Ok((weights.tensor_hashes(self.names())?, weights.hash(self.names())?)))?;
+        if let Some(before) = before.as_mut().filter(|before| before.hashes.is_none()) {
+            before.hashes = self.hashes(before.place);
+        }
+        let unchanged = before.and_then(|before| before.hashes).map(|before| {
+            let same = hashes.iter().filter(|(name, hash)| before.get(*name) == Some(hash));
+            same.map(|(name, _)| name.clone()).collect()
+        });
+        self.before = Some(Before { place, identity: own, hashes: Some(hashes) });
+        Ok(Read::Weights(Next { checkpoint, weights, hash, identity, unchanged }))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'p str> + use<'p> {
+        self.plan.tensors.iter().map(String::as_str)
+    }
+
+    /// The checkpoint before a place, whether this process read it last or not; none if it cannot be read.
+    fn take_before(&mut self, place: usize) -> Option<Before> {
+        let wanted = place.checked_sub(1)?;
+        if let Some(before) = self.before.take().filter(|before| before.place == wanted) {
+            return Some(before);
+        }
+        let weights = self.plan.checkpoints[wanted].open().ok()?;
+        let identity = self.pool.install(|| weights.identity(self.names())).ok()?;
+        Some(Before { place: wanted, identity, hashes: None })
+    }
+
+    fn hashes(&self, place: usize) -> Option<BTreeMap<String, Hash>> {
+        let weights = self.plan.checkpoints[place].open().ok()?;
+        weights.load(self.names()).ok()?;
+        self.pool.install(|| weights.tensor_hashes(self.names())).ok()
+    }
+
+    /// The hash of everything that a part depends on.
+    fn identity(&self, checkpoint: &Checkpoint, own: &str, before: Option<&str>) -> String {
+        let before = before.unwrap_or("none");
+        let all = format!("{}\0{}\0{}\0{own}\0{before}", self.plan.hash, checkpoint.step(), checkpoint.name());
+        blake3::hash(all.as_bytes()).to_hex().to_string()
+    }
+}
