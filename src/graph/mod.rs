@@ -26,6 +26,8 @@ mod normalize;
     reason = "generated"
 )]
 mod onnx;
+#[cfg(test)]
+mod sketch;
 mod suggest;
 mod taps;
 mod walk;

@@ -107,10 +107,10 @@ pub fn suggest_taps(model: &Model, shapes: &BTreeMap<String, Vec<Option<usize>>>
     if chosen.len() > MOST {
         chosen = one_a_module(chosen);
     }
-    let stride = chosen.len().div_ceil(MOST).max(1);
-    // Counted from the end, which is the network's result.
-    let skipped = chosen.len().saturating_sub(1) % stride;
-    chosen.iter().skip(skipped).step_by(stride).map(|candidate| candidate.name.to_owned()).collect()
+    // Evenly, from the first to the last, which is the network's result.
+    let count = chosen.len().min(MOST);
+    let evenly = |place: usize| place * chosen.len().saturating_sub(1) / count.saturating_sub(1).max(1);
+    (0..count).map(|place| chosen[evenly(place)].name.to_owned()).collect()
 }
 
 /// A tensor that depends on samples and on weights.

@@ -24,13 +24,14 @@ pub(super) fn inline(model: &mut ModelProto) -> Result<(), String> {
     for set in &model.opset_import {
         opsets.insert(domain(set.domain()).to_owned(), set.version());
     }
-    let mut inliner = Inliner { functions: &functions, names: Names::of(graph), opsets, left: MOST };
+    let mut inliner =
+        Inliner { functions: &functions, names: Names::of(graph), labels: Names::default(), opsets, left: MOST };
+    inliner.labels.take_all(graph.node.iter().filter_map(|node| node.name.as_ref()));
     graph.node = inliner.expand(std::mem::take(&mut graph.node), 0)?;
-    model.opset_import = inliner
-        .opsets
-        .into_iter()
-        // Nothing calls into the functions' own domains any more.
-        .filter(|(domain, _)| domain.is_empty() || !functions.keys().any(|(own, ..)| own == domain))
+    // Nothing calls into the functions' own domains any more.
+    let used: HashSet<&str> = nodes(&graph.node).map(|node| domain(node.domain())).chain([""]).collect();
+    let remaining = inliner.opsets.into_iter().filter(|(domain, _)| used.contains(domain.as_str()));
+    model.opset_import = remaining
         .map(|(domain, version)| OperatorSetIdProto { domain: Some(domain), version: Some(version) })
         .collect();
     Ok(())
@@ -43,6 +44,8 @@ type Functions = HashMap<Key, FunctionProto>;
 struct Inliner<'f> {
     functions: &'f Functions,
     names: Names,
+    /// The names of nodes, which must differ, too.
+    labels: Names,
     opsets: BTreeMap<String, i64>,
     left: usize,
 }
@@ -76,7 +79,10 @@ impl Inliner<'_> {
     /// The nodes of a function with the names and attributes of one call.
     fn call(&mut self, call: &NodeProto, function: &FunctionProto) -> Result<Vec<NodeProto>, String> {
         self.merge_opsets(function)?;
-        let prefix = if call.name().is_empty() { call.op_type() } else { call.name() };
+        let prefix = match call.name() {
+            "" => self.labels.fresh(call.op_type()),
+            name => name.to_owned(),
+        };
         let labels: usize = call.metadata_props.iter().map(Message::encoded_len).sum();
         self.charge(call, function.encoded_len())?;
         let count = nodes(&function.node).count();
@@ -108,7 +114,8 @@ impl Inliner<'_> {
             .collect();
         self.substitute(call, &mut inside, &given)?;
         for node in &mut inside {
-            node.name = Some(format!("{prefix}/{}", if node.name().is_empty() { node.op_type() } else { node.name() }));
+            let name = if node.name().is_empty() { node.op_type() } else { node.name() };
+            node.name = Some(self.labels.fresh(&format!("{prefix}/{name}")));
             if node.metadata_props.is_empty() {
                 node.metadata_props.clone_from(&call.metadata_props);
             }

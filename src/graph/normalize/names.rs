@@ -48,7 +48,7 @@ impl Names {
         name
     }
 
-    fn take_all<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
+    pub(super) fn take_all<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
         for name in names {
             if !self.taken.contains_key(name) {
                 self.taken.insert(name.clone(), 1);
