@@ -30,6 +30,8 @@ mod shards;
 mod step;
 mod store;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use checkpoint::Checkpoint;

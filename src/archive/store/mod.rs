@@ -8,6 +8,8 @@
 //! Everything here blocks, and may be called from any number of threads that run no asynchronous
 //! code themselves.
 
+#[cfg(test)]
+mod memory;
 mod ranges;
 mod service;
 
@@ -161,13 +163,6 @@ impl Store {
         // A key is what it is; only the path of a web address is written with escapes.
         let path = if self.service == Service::Http { Path::from_url_path(key) } else { Path::parse(key) };
         path.map_err(|error| ArchiveError::Url { url: self.url(key), reason: error.to_string() })
-    }
-
-    /// A store for tests, whatever holds it.
-    #[cfg(test)]
-    pub(super) fn of(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
-        let runtime = runtime().expect("tests may open connections");
-        Arc::new(Self { root: "s3://test".to_owned(), service: Service::S3, inner, runtime })
     }
 }
 
