@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(arguments) => command::run(&cli, arguments),
         Command::Check(arguments) => command::check(&cli, arguments),
+        Command::Bind(arguments) => command::bind(&cli, arguments),
         Command::Inspect(arguments) => command::inspect(&cli, arguments),
         Command::Measure(arguments) => command::measure(arguments),
         Command::Query(arguments) => command::query(arguments),

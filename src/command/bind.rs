@@ -10,7 +10,7 @@ use anyhow::Context;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use infoplane::graph::{Binding, Feed, Rule};
-use infoplane::pipeline::{Plan, RecordCheck};
+use infoplane::pipeline::{Event, Plan, RecordCheck};
 use serde_json::json;
 use toml_edit::{DocumentMut, InlineTable, Item, Table as TomlTable, Value};
 
@@ -42,10 +42,11 @@ pub(crate) fn bind(cli: &Cli, arguments: &Bind) -> anyhow::Result<ExitCode> {
 /// Compares every checkpoint that has a record.
 fn records(cli: &Cli, plan: &Plan) -> Vec<Checked> {
     let checkpoints = plan.recorded();
-    let progress = Progress::counting(cli.quiet, checkpoints.len());
+    let progress = Progress::new(cli.quiet || checkpoints.is_empty());
+    progress.tell(Event::Planned(checkpoints.len()));
     let checked = checkpoints.iter().map(|checkpoint| {
         let checked = plan.check_record(checkpoint).map_err(|error| error.to_string());
-        progress.step();
+        progress.tell(Event::Done);
         (checkpoint.step(), checked)
     });
     let checked = checked.collect();
