@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `onnx` | the ONNX messages, generated from `onnx-ml.proto` (the only file that names `prost`) |
+//! | `onnx` | the ONNX messages, generated from `onnx-ml.proto` |
 //! | `model` | a model, its initializers, nodes and tensors; the bytes that a session is made from |
 //! | `normalize` | brings what exporters write into one form, in which each weight is one initializer |
 //! | `walk` | nodes and tensors of a graph and of the graphs inside its nodes |

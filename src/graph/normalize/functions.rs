@@ -56,9 +56,8 @@ impl Inliner<'_> {
         for mut node in nodes {
             if depth > DEPTH {
                 return Err(format!(
-                    "node `{}` of operator `{}`: found more than {DEPTH} calls or graphs in one another, perhaps a function \
-                     that calls itself; inline the functions with `onnx.inliner`",
-                    node.name(),
+                    "operator `{}`: found more than {DEPTH} calls or graphs in one another, perhaps a function that \
+                     calls itself; inline the functions with `onnx.inliner`",
                     node.op_type()
                 ));
             }
