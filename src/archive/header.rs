@@ -196,7 +196,7 @@ mod tests {
             (format!("{{{},{}}}", tensor("a", "[2]", 0, 8), tensor("b", "[2]", 12, 20)), 20, "invalid offset"),
             (format!("{{{}}}", tensor("a", "[3]", 0, 8)), 8, "invalid shape"),
             (format!("{{{}}}", tensor("a", "[4294967296,4294967296]", 0, 8)), 8, "overflow"),
-            (format!("{{{}}}", huge.join(",")), 8, "needed the 18446744073709552"),
+            (format!("{{{}}}", huge.join(",")), 8, "needed the 18446744073709553"),
             (r#"{"__metadata__":{},"__metadata__":{}}"#.to_owned(), 0, "found `__metadata__` twice"),
             (r#"{"a":{"dtype":"F99","shape":[],"data_offsets":[0,0]}}"#.to_owned(), 0, "F99"),
         ] {

@@ -43,6 +43,10 @@ impl Service {
         let url = url.to_owned();
         match error {
             StoreError::NotFound { .. } => ArchiveError::Missing { url },
+            // Of a listing the crate does not tell that the bucket is not there.
+            StoreError::Generic { source, .. } if source.to_string().contains("404 Not Found") => {
+                ArchiveError::Missing { url }
+            }
             StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => ArchiveError::Store {
                 url,
                 reason: "the store refused access".to_owned(),
