@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use infoplane::archive::{Checkpoint, Series};
-use infoplane::graph::{Bind, Binding, Model, Tap, select_taps};
+use infoplane::graph::{Bind, Binding, Model, SessionGraph, Tap, select_taps};
 use infoplane::replay::{FeedInputs, Replayed, Runtime, Session, replay};
 use infoplane::samples::{Samples, Source};
 
@@ -26,7 +26,7 @@ const BATCH: usize = 250;
 struct Replay {
     runtime: &'static Runtime,
     checkpoints: Vec<Checkpoint>,
-    graph: Vec<u8>,
+    graph: SessionGraph,
     binding: Binding,
     taps: Vec<Tap>,
     inputs: FeedInputs,
@@ -36,23 +36,26 @@ impl Replay {
     fn new(folder: PathBuf, taps: &str) -> Self {
         let runtime = Runtime::start(false, &|_| ()).unwrap();
         let checkpoints = Series::find(&folder, "step-*.safetensors", None).unwrap().checkpoints().to_vec();
-        let model = Model::open(&folder.join("model.onnx")).unwrap();
+        let mut model = Model::open(&folder.join("model.onnx")).unwrap();
         let wanted: Vec<String> = taps.split(',').map(str::to_owned).collect();
         let taps = select_taps(&model, &wanted, &BTreeMap::new()).unwrap();
         let reference = checkpoints.last().unwrap();
-        let binding = Binding::by_value(&model, &Bind::default(), reference, &reference.open().unwrap()).unwrap();
+        let weights = reference.open().unwrap();
+        let binding = Binding::by_value(&mut model, &Bind::default(), reference.name(), &weights, &[]).unwrap();
+        let fed = binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
         let samples = Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None).unwrap();
-        let session = Session::new(runtime, "graph", &model.with_outputs(&[]), Vec::new()).unwrap();
+        let graph = model.session(&names, &[], &fed);
+        let values = binding.values(reference.name(), &weights, &graph.fed).unwrap();
+        let session = Session::new(runtime, "graph", &graph.bytes, None, values).unwrap();
         let inputs = FeedInputs::new(&samples, session.inputs()).unwrap();
-        Self { runtime, graph: model.without_weights(&names, &binding.feeds), checkpoints, binding, taps, inputs }
+        Self { runtime, graph, checkpoints, binding, taps, inputs }
     }
 
     fn session(&self, checkpoint: &Checkpoint) -> Session {
         let weights = checkpoint.open().unwrap();
-        let tensors = self.binding.tensors(checkpoint.name(), &weights).unwrap().into_iter();
-        let values = tensors.map(|(feed, tensor)| (feed, tensor.values(feed.float).unwrap())).collect();
-        Session::new(self.runtime, "graph", &self.graph, values).unwrap()
+        let values = self.binding.values(checkpoint.name(), &weights, &self.graph.fed).unwrap();
+        Session::new(self.runtime, "graph", &self.graph.bytes, None, values).unwrap()
     }
 
     fn run(&self, session: &mut Session) -> Replayed {

@@ -18,6 +18,11 @@ use tempfile::TempDir;
 
 // Checkpoints.
 
+/// The hash of all tensors.
+fn hash(weights: &Weights) -> String {
+    weights.hash(weights.tensors().map(|tensor| tensor.name)).unwrap()
+}
+
 #[test]
 fn a_missing_folder_is_refused() {
     let mut scene = Scene::digits();
@@ -115,7 +120,7 @@ fn no_flipped_bit_of_a_header_is_read_as_the_same_weights_or_panics() {
     let content = |weights: &Weights| -> Vec<String> {
         weights.tensors().map(|tensor| format!("{} {} {:?}", tensor.name, tensor.type_name(), tensor.shape)).collect()
     };
-    let (right, hash) = Weights::open(&path).map(|weights| (content(&weights), weights.hash())).unwrap();
+    let (right, right_hash) = Weights::open(&path).map(|weights| (content(&weights), hash(&weights))).unwrap();
     let mut refused = 0;
     for bit in 0..8 * meaningful {
         let mut flipped = whole.clone();
@@ -124,7 +129,7 @@ fn no_flipped_bit_of_a_header_is_read_as_the_same_weights_or_panics() {
         match Weights::open(&path) {
             Err(_) => refused += 1,
             Ok(weights) => {
-                let harmless = content(&weights) == right && weights.hash() == hash;
+                let harmless = content(&weights) == right && hash(&weights) == right_hash;
                 assert!(!harmless, "bit {bit} changed nothing");
             }
         }

@@ -18,7 +18,7 @@ use common::{
     write_tensors,
 };
 use half::{bf16, f16};
-use infoplane::archive::{Floats, Series};
+use infoplane::archive::Series;
 use infoplane::graph::{Bind, Binding, Model, select_taps};
 use infoplane::replay::{FeedInputs, Runtime, Session, replay};
 use infoplane::samples::{Samples, Source};
@@ -64,10 +64,12 @@ fn activations_are_those_that_the_framework_recorded() {
     let runtime = Runtime::start(true, &|_| ()).unwrap();
     for archive in [Archive::Digits, Archive::DigitsFlax] {
         let folder = archive.folder();
-        let model = Model::open(&folder.join("model.onnx")).unwrap();
+        let mut model = Model::open(&folder.join("model.onnx")).unwrap();
         let series = Series::find(&folder, "step-*.safetensors", None).unwrap();
         let last = series.checkpoints().last().unwrap();
-        let binding = Binding::by_value(&model, &Bind::default(), last, &last.open().unwrap()).unwrap();
+        let weights = last.open().unwrap();
+        let binding = Binding::by_value(&mut model, &Bind::default(), last.name(), &weights, &[]).unwrap();
+        let fed = binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
         let samples = Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None).unwrap().first(16);
         let mut compared = 0;
         for step in [0, 76, 4000] {
@@ -77,12 +79,10 @@ fn activations_are_those_that_the_framework_recorded() {
             assert_eq!(taps.len(), names.len());
             let checkpoint = series.checkpoints().iter().find(|checkpoint| checkpoint.step() == step).unwrap();
             let weights = checkpoint.open().unwrap();
-            let tensors = binding.tensors(checkpoint.name(), &weights).unwrap();
-            let values: Vec<(_, Floats<'_>)> =
-                tensors.into_iter().map(|(feed, tensor)| (feed, tensor.values(feed.float).unwrap())).collect();
             let wanted: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
-            let bytes = model.without_weights(&wanted, &binding.feeds);
-            let mut session = Session::new(runtime, "model.onnx", &bytes, values).unwrap();
+            let graph = model.session(&wanted, &[], &fed);
+            let values = binding.values(checkpoint.name(), &weights, &graph.fed).unwrap();
+            let mut session = Session::new(runtime, "model.onnx", &graph.bytes, None, values).unwrap();
             let feed = FeedInputs::new(&samples, session.inputs()).unwrap();
             // Batches that do not divide the samples.
             let replayed = replay(&mut session, &feed, &taps, None, 5, &|| ControlFlow::Continue(())).unwrap();

@@ -7,31 +7,43 @@ use std::path::Path;
 use super::ArchiveError;
 
 /// The checkpoint files in a folder and at most `depth` levels below it, by their path in it, with
-/// `/` between its parts. Links are followed.
+/// `/` between its parts. Links are followed; folders that `enters` does not take are not looked into.
 ///
 /// # Errors
 ///
-/// [`ArchiveError::Read`] for a folder that cannot be listed.
-pub(super) fn files(folder: &Path, depth: usize) -> Result<Vec<String>, ArchiveError> {
+/// [`ArchiveError::Read`] for a folder that cannot be listed, or a name that cannot be told in a row.
+pub(super) fn files(folder: &Path, depth: usize, enters: &dyn Fn(&str) -> bool) -> Result<Vec<String>, ArchiveError> {
     let mut found = Vec::new();
-    walk(folder, "", depth, &mut found)?;
+    walk(folder, "", depth, enters, &mut found)?;
     Ok(found)
 }
 
-fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) -> Result<(), ArchiveError> {
+fn walk(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    enters: &dyn Fn(&str) -> bool,
+    found: &mut Vec<String>,
+) -> Result<(), ArchiveError> {
     let failed = |source| ArchiveError::read(folder.display(), source);
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        // A name that is not UTF-8 could not be told in a row; nobody's tools write one.
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let name = match entry.file_name().into_string() {
+            Ok(name) => name,
+            Err(name) if is_checkpoint(&name.to_string_lossy()) => {
+                let reason = io::Error::other("its name is not UTF-8, which a row could not tell; rename it");
+                return Err(ArchiveError::read(entry.path().display(), reason));
+            }
+            Err(_) => continue,
+        };
         if is_passing(&name) {
             continue;
         }
         let (path, relative) = (entry.path(), format!("{prefix}{name}"));
         // A link that leads nowhere stays a file here, and its error is that of the checkpoint.
         if path.is_dir() {
-            if depth > 0 && !leads_back(&path) {
-                walk(&path, &format!("{relative}/"), depth - 1, found)?;
+            if depth > 0 && enters(&relative) && !leads_back(&path) {
+                walk(&path, &format!("{relative}/"), depth - 1, enters, found)?;
             }
         } else if is_checkpoint(&name) {
             found.push(relative);

@@ -12,9 +12,8 @@
 
 use std::collections::BTreeMap;
 
-use globset::GlobMatcher;
-
 use super::folder::{is_index, is_safetensors};
+use super::pattern::Pattern;
 use super::{ArchiveError, step};
 
 /// How many folders deep the checkpoint of a step may lie in the folder of that step.
@@ -79,7 +78,7 @@ impl Folder {
     /// # Errors
     ///
     /// [`ArchiveError::Ambiguous`] as for [`Folder::series`].
-    pub(super) fn matching(&self, glob: &GlobMatcher) -> Result<Vec<String>, ArchiveError> {
+    pub(super) fn matching(&self, glob: &Pattern) -> Result<Vec<String>, ArchiveError> {
         let (mut found, mut others) = (Vec::new(), Vec::new());
         self.collect(glob, &mut found, &mut others)?;
         found.sort();
@@ -92,17 +91,17 @@ impl Folder {
 
     fn collect<'a>(
         &'a self,
-        glob: &GlobMatcher,
+        glob: &Pattern,
         found: &mut Vec<String>,
         others: &mut Vec<&'a Self>,
     ) -> Result<(), ArchiveError> {
-        for file in self.files.iter().filter(|file| glob.is_match(file)) {
+        for file in self.files.iter().filter(|file| glob.matches(file)) {
             // A shard stands for the whole checkpoint that its index joins.
             let index = self.index().filter(|_| is_shard(file));
             found.push(index.unwrap_or(file).clone());
         }
         for folder in self.folders.values() {
-            if glob.is_match(&folder.path) {
+            if glob.matches(&folder.path) {
                 match folder.single()? {
                     Single::One(checkpoint) => found.push(checkpoint.to_owned()),
                     Single::Several => others.push(folder),
@@ -165,10 +164,11 @@ impl Folder {
     }
 }
 
-/// The file that most tools give a model's weights, or else the first.
+/// The file that most tools give a model's weights, or else the first; shards need an index.
 fn likeliest<'a>(files: &[&'a str]) -> &'a str {
     let usual = files.iter().find(|file| file.ends_with("model.safetensors") && !file.contains("adapter"));
-    usual.or(files.first()).copied().unwrap_or_default()
+    let first = files.first().copied().unwrap_or_default();
+    usual.copied().unwrap_or(if is_shard(first) { "model.safetensors.index.json" } else { first })
 }
 
 /// How many checkpoints a folder is.

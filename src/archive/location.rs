@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::pattern::is_wild;
 use super::store::Store;
 use super::{ArchiveError, folder, shards};
 
@@ -78,12 +79,18 @@ impl Location {
 
     /// The checkpoint files below this folder, relative to it, in the order of their names.
     ///
+    /// On a disk only folders that `enters` takes are looked into; a store tells all names at once.
+    ///
     /// # Errors
     ///
     /// [`ArchiveError`] when the folder or the store cannot be listed.
-    pub(super) fn checkpoint_files(&self, depth: usize) -> Result<Vec<String>, ArchiveError> {
+    pub(super) fn checkpoint_files(
+        &self,
+        depth: usize,
+        enters: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<String>, ArchiveError> {
         let mut names = match self {
-            Self::Local(path) => folder::files(path, depth)?,
+            Self::Local(path) => folder::files(path, depth, enters)?,
             Self::Remote { store, .. } if !store.lists() => {
                 let reason = "a web server does not tell which files it has; needed the URL of one `.safetensors` or \
                               `.safetensors.index.json` file, without wildcards and queries"
@@ -130,9 +137,4 @@ impl fmt::Display for Location {
 pub(super) fn is_url(text: &str) -> bool {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| !scheme.is_empty() && scheme.chars().all(|letter| letter.is_ascii_alphanumeric()))
-}
-
-/// Whether a part of a path holds a wildcard.
-pub(super) fn is_wild(text: &str) -> bool {
-    text.contains(['*', '?', '[', '{'])
 }

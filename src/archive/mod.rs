@@ -7,7 +7,7 @@
 //! | `layout` | which files of a folder are checkpoints |
 //! | `step` | the training step that a file's name tells |
 //! | `selection` | which steps of a series a run looks at |
-//! | `location`, `folder` | paths and URLs, and what lies there |
+//! | `location`, `folder`, `pattern` | paths and URLs, what lies there, and globs |
 //! | `store` | object stores (the only folder that names `object_store` and `tokio`) |
 //! | `weights`, `opened` | the files and tensors of one checkpoint, mapped or brought when asked for |
 //! | `shards` | the index that joins several files |
@@ -24,6 +24,7 @@ mod layout;
 mod location;
 mod number;
 mod opened;
+mod pattern;
 mod selection;
 mod series;
 mod shards;

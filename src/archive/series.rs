@@ -1,18 +1,15 @@
 //! Which checkpoints there are, in the order of training.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use globset::{GlobBuilder, GlobMatcher};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::folder::is_checkpoint;
-use super::layout::{DEEPEST, Folder, NESTED};
-use super::location::{Location, is_wild};
+use super::layout::{DEEPEST, Folder};
+use super::location::Location;
+use super::pattern::Pattern;
 use super::{ArchiveError, Checkpoint, Weights, step};
-
-/// How deep `**` looks: deeper than anyone keeps checkpoints, and not for ever where links form a ring.
-const ANY_DEPTH: usize = 16;
 
 /// Where the training step of a checkpoint is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -94,23 +91,25 @@ fn candidates(location: &Location, folder: &Path, pattern: &str) -> Result<(Loca
         return Ok((base, vec![name]));
     }
     let (base, found) = if location.is_folder() {
-        (location.clone(), Folder::of(location.checkpoint_files(DEEPEST)?).series())
+        (location.clone(), Folder::of(location.checkpoint_files(DEEPEST, &|_| true)?).series())
     } else {
         // Only the pattern is a glob: the folder of the pipeline file may have brackets in its name.
-        let (base, glob, depth) = match location {
+        let (base, glob) = match location {
             Location::Local(_) => {
-                let (base, glob, depth) = split_glob(pattern, pattern)?;
-                (Location::Local(folder.join(base)), glob, depth)
+                let glob = Pattern::parse(pattern, pattern)?;
+                let base = folder.join(&glob.base);
+                (Location::Local(if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }), glob)
             }
             Location::Remote { store, key } => {
-                let (base, glob, depth) = split_glob(pattern, key)?;
-                (Location::Remote { store: store.clone(), key: base }, glob, depth)
+                let glob = Pattern::parse(pattern, key)?;
+                (Location::Remote { store: Arc::clone(store), key: glob.base.clone() }, glob)
             }
         };
         if !base.is_folder() {
             return Err(ArchiveError::Empty { pattern: pattern.to_owned() });
         }
-        let found = Folder::of(base.checkpoint_files(depth)?).matching(&glob);
+        let names = base.checkpoint_files(glob.depth, &|folder| glob.enters(folder))?;
+        let found = Folder::of(names).matching(&glob);
         (base, found)
     };
     let found = found.map_err(|error| match error {
@@ -121,21 +120,4 @@ fn candidates(location: &Location, folder: &Path, pattern: &str) -> Result<(Loca
         other => other,
     })?;
     Ok((base, found))
-}
-
-/// Splits a path into its longest folder without wildcards, a matcher for what lies below, and how
-/// many levels below that may be.
-fn split_glob(pattern: &str, path: &str) -> Result<(String, GlobMatcher, usize), ArchiveError> {
-    let wild = path.split('/').position(is_wild).unwrap_or_else(|| path.matches('/').count());
-    let start = path.split('/').take(wild).map(|part| part.len() + 1).sum();
-    let (base, rest) = path.split_at(start);
-    let glob = GlobBuilder::new(rest)
-        .literal_separator(true)
-        .build()
-        .map_err(|error| ArchiveError::Pattern { pattern: pattern.to_owned(), reason: error.to_string() })?;
-    // A pattern that a folder may match means the checkpoint in it.
-    let inside = if is_checkpoint(rest) { 0 } else { NESTED + 1 };
-    let depth = if rest.contains("**") { ANY_DEPTH } else { rest.matches('/').count() + inside };
-    let base = if base == "/" { base } else { base.trim_end_matches('/') };
-    Ok((base.to_owned(), glob.compile_matcher(), depth))
 }

@@ -1,5 +1,7 @@
 //! The same files give the same series on a disk and in a store.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use super::*;
@@ -232,6 +234,27 @@ fn an_empty_folder_holds_no_checkpoint() {
     let empty = folder(&[]);
     let error = Series::find(empty.path(), ".", None).unwrap_err().to_string();
     assert!(error.contains("found no safetensors checkpoint"), "{error}");
+}
+
+#[test]
+fn shards_without_an_index_are_refused() {
+    let files = ["checkpoint-1/model-00001-of-00002.safetensors", "checkpoint-1/model-00002-of-00002.safetensors"];
+    refuses(&files, "", &["no index that joins them", "for instance `*/model.safetensors.index.json`"]);
+    refuses(&files, "*/*", &["found step 1 in both"]);
+}
+
+#[test]
+fn patterns_without_a_folder_start_where_the_program_does() {
+    let series = Series::find(Path::new(""), "d*/digits/step-00000*.safetensors", None).unwrap();
+    assert_eq!(series.checkpoints()[0].name(), "data/digits/step-000000.safetensors");
+}
+
+#[test]
+fn a_name_that_no_row_can_tell_is_refused() {
+    let folder = folder(&[]);
+    fs::write(folder.path().join(OsStr::from_bytes(b"step-1\xFF.safetensors")), b"").unwrap();
+    let error = Series::find(folder.path(), ".", None).unwrap_err().to_string();
+    assert!(error.contains("not UTF-8"), "{error}");
 }
 
 #[test]
