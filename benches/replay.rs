@@ -49,7 +49,7 @@ impl Replay {
         let values = binding.values(reference.name(), &weights, &graph.fed).unwrap();
         let session = Session::new(runtime, "graph", &graph.bytes, None, values).unwrap();
         let inputs = FeedInputs::new(&samples, session.inputs()).unwrap();
-        Self { runtime, graph, checkpoints, binding, taps, inputs }
+        Self { runtime, checkpoints, graph, binding, taps, inputs }
     }
 
     fn session(&self, checkpoint: &Checkpoint) -> Session {

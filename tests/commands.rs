@@ -88,12 +88,14 @@ fn inspect_lists_what_can_be_tapped() {
         out,
         "inputs
   float32   [?, 64]              input
-tappable tensors (give these names or globs as `taps`)
+tappable tensors (give these names or globs as `taps`; * one a block)
   float32   [?, 48]              h1_pre  from Gemm
-  float32   [?, 48]              h1  from Tanh
+* float32   [?, 48]              h1  from Tanh
   float32   [?, 24]              h2_pre  from Gemm
-  float32   [?, 24]              h2  from Tanh
-  float32   [?, 10]              logits  from Gemm  (output)
+* float32   [?, 24]              h2  from Tanh
+* float32   [?, 10]              logits  from Gemm  (output)
+suggested
+  taps = [\"h1\", \"h2\", \"logits\"]
 weights
   F32       [64, 48]             const_0
   F32       [48]                 const_1

@@ -27,7 +27,8 @@ pub(crate) fn bind(cli: &Cli, arguments: &Bind) -> anyhow::Result<ExitCode> {
     let plan = Plan::unproven(&arguments.pipeline, None, runtime(cli)?)?;
     let records = records(cli, &plan);
     let doubts = doubts(&plan, &records);
-    let text = if arguments.json { json_text(&plan, &records, &doubts)? } else { table_text(&plan, &records, &doubts)? };
+    let text =
+        if arguments.json { json_text(&plan, &records, &doubts)? } else { table_text(&plan, &records, &doubts)? };
     print(&text)?;
     if arguments.write {
         write_rules(&arguments.pipeline, &plan)?;
@@ -136,14 +137,12 @@ fn evidence(feed: &Feed) -> String {
 }
 
 fn record_words(checked: &RecordCheck) -> String {
-    let mut words = format!("step {}", checked.step);
-    if let (Some(loss), Some(recorded)) = (checked.loss, checked.recorded_loss) {
-        words += &format!(", loss {loss:.6} against {recorded:.6}");
-    }
-    if let Some(difference) = checked.recorded_difference {
-        words += &format!(", outputs differ by {difference:.1e}");
-    }
-    words + if checked.differs { ": DIFFERS" } else { "" }
+    let loss = match (checked.loss, checked.recorded_loss) {
+        (Some(loss), Some(recorded)) => format!(", loss {loss:.6} against {recorded:.6}"),
+        _ => String::new(),
+    };
+    let outputs = checked.recorded_difference.map_or(String::new(), |off| format!(", outputs differ by {off:.1e}"));
+    format!("step {}{loss}{outputs}{}", checked.step, if checked.differs { ": DIFFERS" } else { "" })
 }
 
 fn json_text(plan: &Plan, records: &[Checked], doubts: &[String]) -> anyhow::Result<String> {
@@ -219,10 +218,11 @@ fn write_rules(path: &Path, plan: &Plan) -> anyhow::Result<()> {
 fn rules(rules: &[Rule]) -> anyhow::Result<Value> {
     let mut array = toml_edit::Array::new();
     for rule in rules {
-        let mut value: Value = toml_edit::ser::to_document(&std::collections::BTreeMap::from([("rule", rule)]))?["rule"]
-            .clone()
-            .into_value()
-            .map_err(|_| anyhow::anyhow!("a rule is no value"))?;
+        let mut value: Value =
+            toml_edit::ser::to_document(&std::collections::BTreeMap::from([("rule", rule)]))?["rule"]
+                .clone()
+                .into_value()
+                .map_err(|_| anyhow::anyhow!("a rule is no value"))?;
         value.decor_mut().set_prefix("\n  ");
         array.push_formatted(value);
     }

@@ -27,7 +27,7 @@ impl Progress {
                 bar.refresh()
             }),
             Event::Kept | Event::Done => self.with_bar(|bar| bar.update(1).map(drop)),
-            Event::Failed { file, reason } => {
+            Event::Failed { file, reason } | Event::Doubted { file, reason } => {
                 self.with_bar(|bar| {
                     bar.clear()?;
                     bar.update(1).map(drop)

@@ -61,7 +61,11 @@ impl<'p> Ahead<'p> {
             Ok(read) => read,
             Err(error) => {
                 self.before = None;
-                Read::Failed { checkpoint, identity: self.identity(checkpoint, "unreadable", None), error: error.to_string() }
+                Read::Failed {
+                    checkpoint,
+                    identity: self.identity(checkpoint, "unreadable", None),
+                    error: error.to_string(),
+                }
             }
         }
     }
@@ -81,7 +85,8 @@ impl<'p> Ahead<'p> {
             return Ok(Read::Done { failed_rows });
         }
         weights.load(self.names())?;
-        let (hashes, hash) = self.pool.install(|| Ok((weights.tensor_hashes(self.names())?, weights.hash(self.names())?)))?;
+        let (hashes, hash) =
+            self.pool.install(|| Ok((weights.tensor_hashes(self.names())?, weights.hash(self.names())?)))?;
         if let Some(before) = before.as_mut().filter(|before| before.hashes.is_none()) {
             before.hashes = self.hashes(before.place);
         }

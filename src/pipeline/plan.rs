@@ -182,7 +182,10 @@ impl fmt::Display for Plan {
             None => writeln!(formatter, " by name and shape only: NOT PROVEN, no reference checkpoint was given")?,
         }
         if self.binding.is_ambiguous() {
-            writeln!(formatter, "             ties broken by order only: every row says so; `infoplane bind` lists them")?;
+            writeln!(
+                formatter,
+                "             ties broken by order only: every row says so; `infoplane bind` lists them"
+            )?;
         }
         for (reason, names) in self.binding.bystanders() {
             writeln!(formatter, "             {} feed nothing: {reason} ({})", names.len(), few(&names))?;

@@ -69,7 +69,8 @@ impl Records {
                 (Ok((output, _)), _) => output.clone(),
                 (Err(_), [only]) => only.name.clone(),
                 (Err(_), _) => {
-                    let reason = "found several outputs of the graph; needed to know which one was recorded; name it in `loss`";
+                    let reason =
+                        "found several outputs of the graph; needed to know which one was recorded; name it in `loss`";
                     return Err(fail(reason.to_owned()));
                 }
             };
@@ -162,10 +163,9 @@ fn read_losses(folder: &Path, table: &RecordedLosses) -> Result<BTreeMap<u64, f6
 /// A record as one row a sample.
 fn rows(array: &Array, samples: usize) -> Result<Array2<f64>, String> {
     match array.rows() {
-        rows if rows == 0 || rows > samples => Err(format!(
-            "`{}`: found {rows} rows; needed those of the first samples, {samples} at most",
-            array.name
-        )),
+        rows if rows == 0 || rows > samples => {
+            Err(format!("`{}`: found {rows} rows; needed those of the first samples, {samples} at most", array.name))
+        }
         _ => Ok(array.rows_of_numbers()),
     }
 }
@@ -189,7 +189,8 @@ impl Plan {
     /// The selected checkpoints that have a record.
     #[must_use]
     pub fn recorded(&self) -> Vec<&Checkpoint> {
-        let has_record = |step: u64| self.records.losses.contains_key(&step) || self.records.outputs.contains_key(&step);
+        let has_record =
+            |step: u64| self.records.losses.contains_key(&step) || self.records.outputs.contains_key(&step);
         self.checkpoints.iter().filter(|checkpoint| has_record(checkpoint.step())).collect()
     }
 
@@ -208,7 +209,8 @@ impl Plan {
         let go_on = || ControlFlow::Continue(());
         let replayed = replay(&mut session, &self.feed, &[], self.outlet.as_deref(), batch, &go_on)?;
         let loss = super::unit::scored(self, &replayed).transpose()?.map(|score| score.loss);
-        let Compared { loss: recorded_loss, difference, differs } = self.records.compare(checkpoint.step(), loss, &replayed);
+        let Compared { loss: recorded_loss, difference, differs } =
+            self.records.compare(checkpoint.step(), loss, &replayed);
         Ok(RecordCheck { step: checkpoint.step(), loss, recorded_loss, recorded_difference: difference, differs })
     }
 }

@@ -62,6 +62,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A checkpoint was measured, and all its numbers are in doubt.
+    Doubted {
+        /// The checkpoint.
+        file: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// How a run ended.
@@ -123,7 +130,8 @@ pub fn run(
         match Ahead::new(plan) {
             Ok(mut ahead) => {
                 for &place in mine.iter().take_while(|_| work.goes_on().is_continue()) {
-                    let read = ahead.read(place, &|identity| work.folder.done(plan.checkpoints[place].step(), identity));
+                    let read =
+                        ahead.read(place, &|identity| work.folder.done(plan.checkpoints[place].step(), identity));
                     if give.send(read).is_err() {
                         break;
                     }
@@ -182,7 +190,9 @@ impl Work<'_> {
             Read::Weights(next) => {
                 let (checkpoint, identity) = (next.checkpoint, next.identity.clone());
                 let measured = self.measured(checkpoint, &next.hash, || {
-                    unit::rows(self.plan, checkpoint, &next.weights, &next.hash, next.unchanged.clone(), &|| self.goes_on())
+                    unit::rows(self.plan, checkpoint, &next.weights, &next.hash, next.unchanged.clone(), &|| {
+                        self.goes_on()
+                    })
                 })?;
                 let Some(rows) = measured else { return Ok(Outcome::Dropped) };
                 (checkpoint, identity, rows)
@@ -208,9 +218,11 @@ impl Work<'_> {
             retry: row.error.is_some(),
         };
         self.folder.write(checkpoint.step(), &measurements, &row, &provenance)?;
-        (self.tell)(match row.error {
-            Some(reason) => Event::Failed { file: row.file, reason },
-            None => Event::Done,
+        let reason = unit::doubt(&row);
+        (self.tell)(match (row.error, reason) {
+            (Some(reason), _) => Event::Failed { file: row.file, reason },
+            (None, Some(reason)) => Event::Doubted { file: row.file, reason },
+            (None, None) => Event::Done,
         });
         Ok(Outcome::Done { failed_rows })
     }

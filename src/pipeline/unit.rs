@@ -69,7 +69,9 @@ pub(super) fn rows(
     // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
     for flag in [SAME_AS_BEFORE, NOT_AS_RECORDED].map(str::to_owned) {
         if row.flags.contains(&flag) {
-            measurements.iter_mut().for_each(|measurement| measurement.flags.push(flag.clone()));
+            for measurement in &mut measurements {
+                measurement.flags.push(flag.clone());
+            }
         }
     }
     Ok(Rows { measurements, checkpoint: row })
@@ -103,6 +105,21 @@ fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>) -> C
 fn doubts(plan: &Plan) -> Vec<String> {
     let doubts = [(!plan.binding.is_proven(), UNPROVEN), (plan.binding.is_ambiguous(), AMBIGUOUS)];
     doubts.into_iter().filter(|(holds, _)| *holds).map(|(_, flag)| flag.to_owned()).collect()
+}
+
+/// What puts every number of a checkpoint in doubt, in words.
+pub(super) fn doubt(row: &CheckpointRow) -> Option<String> {
+    let has = |flag: &str| row.flags.iter().any(|found| found == flag);
+    if has(NOT_AS_RECORDED) {
+        let loss = match (row.loss, row.recorded_loss) {
+            (Some(found), Some(recorded)) => format!("; loss {found:.6}, recorded {recorded:.6}"),
+            _ => String::new(),
+        };
+        return Some(format!(
+            "the replay is not as the framework recorded{loss}; `infoplane bind` compares all checkpoints"
+        ));
+    }
+    has(SAME_AS_BEFORE).then(|| "holds the very weights of the checkpoint before; was it saved twice?".to_owned())
 }
 
 fn replayed(

@@ -1,6 +1,6 @@
 //! The table that a run ends with: what each layer knew, from the first step to the last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
@@ -19,7 +19,7 @@ const COLUMNS: usize = 6;
 ///
 /// [`ReportError`] when the folder holds no whole results.
 pub fn summary(folder: &Folder) -> Result<String, ReportError> {
-    let checkpoints = query(folder, "SELECT step, loss, accuracy FROM checkpoints ORDER BY step")?;
+    let checkpoints = query(folder, "SELECT step, loss, accuracy, unchanged FROM checkpoints ORDER BY step")?;
     let measurements = query(
         folder,
         "SELECT step, tap_index, tap, measure, variable, estimator, unit, parameters, value, std_error, flags \
@@ -60,8 +60,23 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
         });
         text.push_str(&table("the network itself", &shown, lines.into_iter()));
     }
+    text.push_str(&frozen(&checkpoints));
     text.push_str(&legend(&measurements));
     Ok(text)
+}
+
+/// The tensors that no checkpoint changes.
+fn frozen(checkpoints: &Answer) -> String {
+    let place = checkpoints.column("unchanged").expect("the query names it");
+    let lists = checkpoints.rows.iter().skip(1).map(|row| {
+        let names = row[place].as_array().into_iter().flatten().filter_map(Value::as_str);
+        names.collect::<BTreeSet<&str>>()
+    });
+    let always = lists.reduce(|always, list| &always & &list).unwrap_or_default();
+    if always.is_empty() {
+        return String::new();
+    }
+    format!("frozen over the whole run: {}\n\n", always.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// The rows of each measure with all its parameters, in the order of the pipeline file.

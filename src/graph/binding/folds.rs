@@ -88,7 +88,8 @@ pub(super) fn of_bias(own: &Numbers<'_>, norms: &[Folded], tensors: &[&Known<'_>
         // Zero stands for a tensor that is not there.
         let zero = vec![0.0; channels];
         let with_none = |role: Role| {
-            let fitting = vectors.iter().filter(move |vector| vector.tensor.parsed.role.is_none_or(|found| found == role));
+            let fitting =
+                vectors.iter().filter(move |vector| vector.tensor.parsed.role.is_none_or(|found| found == role));
             fitting.map(|vector| (Some(vector.tensor), &vector.values)).chain([(None, &zero)]).collect::<Vec<_>>()
         };
         let (biases, means) = (with_none(Role::Bias), with_none(Role::Mean));
@@ -108,9 +109,9 @@ pub(super) fn of_bias(own: &Numbers<'_>, norms: &[Folded], tensors: &[&Known<'_>
                         off <= TOLERANCE * terms.iter().map(|term| term.abs()).sum::<f64>()
                     });
                     if fits_all {
-                        let name = |tensor: &Option<&Known<'_>>| tensor.map(|tensor| tensor.name.to_owned());
-                        let part = Part::Bias { bias: name(bias) };
-                        let folded = Folded { part, mean: name(mean), shift: name(shift), ..norm.clone() };
+                        let name = |tensor: Option<&Known<'_>>| tensor.map(|tensor| tensor.name.to_owned());
+                        let part = Part::Bias { bias: name(*bias) };
+                        let folded = Folded { part, mean: name(*mean), shift: name(*shift), ..norm.clone() };
                         fits.push(Fit { recipe: Recipe::Folded(folded), largest_difference: largest });
                     }
                 }
@@ -138,7 +139,7 @@ fn normalizations(factors: &[Option<f64>], part: &Part, tensors: &[&Known<'_>]) 
                     let found = scale.map_or(1.0, |scale| scale.values[c]) / (variance.values[c] + epsilon).sqrt();
                     let off = (found - wanted).abs() / found.abs().max(f64::MIN_POSITIVE);
                     worst = worst.max(off);
-                    if !(worst <= TOLERANCE) {
+                    if worst > TOLERANCE || worst.is_nan() {
                         return None;
                     }
                 }

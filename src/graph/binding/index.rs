@@ -53,7 +53,8 @@ impl<'w> Index<'w> {
             // What holds no numbers is looked at with what is left over: it may be allowed to be.
             let Ok(kind) = tensor.kind() else { continue };
             let values = if kind.is_float() { tensor.finite()? } else { tensor.values()? };
-            let is_constant = values.bytes().chunks_exact(kind.size()).all(|value| *value == values.bytes()[..kind.size()]);
+            let is_constant =
+                values.bytes().chunks_exact(kind.size()).all(|value| *value == values.bytes()[..kind.size()]);
             let parsed = Name::new(tensor.name);
             tensors.push(Known { name: tensor.name, parsed, shape: tensor.shape, values, is_constant });
         }

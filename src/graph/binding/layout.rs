@@ -140,7 +140,8 @@ pub(super) fn permute(values: &Numbers<'_>, shape: &[usize], axes: &[usize]) -> 
             let plain = values.plain::<$type>();
             let view = ArrayViewD::from_shape(IxDyn(shape), &plain).expect("the shape has as many values");
             let ordered = view.permuted_axes(IxDyn(axes));
-            bytemuck::cast_slice(&ordered.as_standard_layout().as_slice().expect("a standard layout is a slice")).to_vec()
+            bytemuck::cast_slice(&ordered.as_standard_layout().as_slice().expect("a standard layout is a slice"))
+                .to_vec()
         }};
     }
     let bytes: Vec<u8> = bits!(values.kind(), permute);
@@ -170,7 +171,11 @@ pub(super) fn join(pieces: &[(Numbers<'_>, Vec<usize>)], shape: &[usize], axis: 
 }
 
 /// How a tensor must be laid out to equal an initializer, both of one kind and the same values in some order.
-pub(super) fn find(name: &str, tensor: (&Numbers<'_>, &[usize]), initializer: (&Numbers<'_>, &[usize])) -> Option<Piece> {
+pub(super) fn find(
+    name: &str,
+    tensor: (&Numbers<'_>, &[usize]),
+    initializer: (&Numbers<'_>, &[usize]),
+) -> Option<Piece> {
     let (values, shape) = tensor;
     let (wanted, wanted_shape) = initializer;
     if values.bytes() == wanted.bytes() {

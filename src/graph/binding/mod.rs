@@ -144,7 +144,8 @@ pub struct Binding {
     pub constants: Vec<(String, &'static str)>,
     /// Checkpoint tensors that feed nothing, and why that is right.
     pub leftovers: Vec<(String, Leftover)>,
-    shapes: BTreeMap<String, Vec<usize>>,
+    /// The shape of each tensor of the reference, and whether it holds floats.
+    shapes: BTreeMap<String, (Vec<usize>, bool)>,
     unchanged: Vec<(String, Digest)>,
     allowed: Vec<NamePattern>,
 }
@@ -287,11 +288,16 @@ impl Binding {
                 return Err(mismatch(tensor.name, "it".to_owned(), needed));
             }
         }
-        for (name, shape) in self.shapes.iter().filter(|(name, _)| !self.is_allowed(name)) {
+        for (name, (shape, is_float)) in self.shapes.iter().filter(|(name, _)| !self.is_allowed(name)) {
             match weights.get(name) {
                 None => return Err(mismatch(name, "none".to_owned(), format!("shape {shape:?}"))),
                 Some(tensor) if tensor.shape != shape => {
                     return Err(mismatch(name, format!("shape {:?}", tensor.shape), format!("shape {shape:?}")));
+                }
+                Some(tensor) if tensor.kind().is_ok_and(|kind| kind.is_float() != *is_float) => {
+                    let needed = if *is_float { "floats" } else { "integers or booleans" };
+                    let needed = format!("{needed}, as in the reference");
+                    return Err(mismatch(name, format!("type {}", tensor.type_name()), needed));
                 }
                 Some(_) => {}
             }

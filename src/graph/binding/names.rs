@@ -83,7 +83,8 @@ impl Name {
 
     /// Whether the tensor lies in the module of this path, which may lack outer parts, or have more of them.
     pub(super) fn lies_in(&self, module: &str) -> bool {
-        let path: Vec<&str> = module.split(['/', '.']).filter(|part| !WRAPPERS.contains(part) && !part.is_empty()).collect();
+        let path: Vec<&str> =
+            module.split(['/', '.']).filter(|part| !WRAPPERS.contains(part) && !part.is_empty()).collect();
         let shared = path.len().min(self.module.len());
         shared > 0 && path[path.len() - shared..] == self.module[self.module.len() - shared..]
     }

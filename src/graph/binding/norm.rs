@@ -70,8 +70,7 @@ impl Folded {
             Part::Bias { bias } => bias.as_mut(),
             Part::Factor => None,
         };
-        let parts =
-            [piece, self.scale.as_mut(), self.shift.as_mut(), self.mean.as_mut(), Some(&mut self.variance)];
+        let parts = [piece, self.scale.as_mut(), self.shift.as_mut(), self.mean.as_mut(), Some(&mut self.variance)];
         parts.into_iter().flatten().collect()
     }
 

@@ -67,7 +67,8 @@ fn along(own: &Numbers<'_>, shape: &[usize], axis: Option<usize>, tensors: &[(us
         runs.push(run);
         at += run.count;
     }
-    let pieces = runs.iter().map(|run| piece(&all[run.rows], *run, tensors, shape, axis)).collect::<Option<Vec<_>>>()?;
+    let pieces =
+        runs.iter().map(|run| piece(&all[run.rows], *run, tensors, shape, axis)).collect::<Option<Vec<_>>>()?;
     Some(match <[Piece; 1]>::try_from(pieces) {
         Ok([piece]) => Recipe::Tensor(piece),
         Err(pieces) => Recipe::Joined(Joined { axis: axis.unwrap_or(0), pieces }),
@@ -103,7 +104,13 @@ fn front(values: &Numbers<'_>, shape: &[usize], axis: Option<usize>) -> Numbers<
 }
 
 /// A run as a piece in the layout that the initializer needs, if one reordering of axes gives it.
-fn piece(rows: &Rows, run: Run, tensors: &[(usize, &Known<'_>)], shape: &[usize], axis: Option<usize>) -> Option<Piece> {
+fn piece(
+    rows: &Rows,
+    run: Run,
+    tensors: &[(usize, &Known<'_>)],
+    shape: &[usize],
+    axis: Option<usize>,
+) -> Option<Piece> {
     let (_, tensor) = tensors.iter().find(|(place, _)| *place == rows.tensor)?;
     let slice = rows.axis.filter(|_| run.count < rows.count);
     let slice = slice.map(|axis| Slice { axis, start: run.start, end: run.start + run.count });
@@ -114,7 +121,8 @@ fn piece(rows: &Rows, run: Run, tensors: &[(usize, &Known<'_>)], shape: &[usize]
     let (outer, inner) = around(shape, axis);
     let (from_outer, from_inner) = around(tensor.shape, rows.axis);
     let plain = Piece { slice, ..Piece::whole(tensor.name) };
-    let ordered = |shape: [usize; 3]| Piece { reshape: Some(shape.to_vec()), axes: Some(vec![1, 0, 2]), ..plain.clone() };
+    let ordered =
+        |shape: [usize; 3]| Piece { reshape: Some(shape.to_vec()), axes: Some(vec![1, 0, 2]), ..plain.clone() };
     if from_outer == outer {
         Some(plain)
     } else if from_outer == 1 {

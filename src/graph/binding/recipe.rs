@@ -116,7 +116,8 @@ impl Recipe {
                 })?
             }
             Self::Scaled(scaled) => {
-                let values: Vec<f64> = taken(&scaled.piece, weights)?.doubles().iter().map(|value| value * scaled.by).collect();
+                let values: Vec<f64> =
+                    taken(&scaled.piece, weights)?.doubles().iter().map(|value| value * scaled.by).collect();
                 rounded(&scaled.piece.name, &values, kind)?
             }
             Self::Folded(folded) => {
@@ -173,13 +174,21 @@ fn taken<'w>(piece: &Piece, weights: &'w Weights) -> Result<Numbers<'w>, Obstacl
 }
 
 fn cast<'n>(piece: &Piece, values: Numbers<'n>, kind: Kind) -> Result<Numbers<'n>, Obstacle> {
-    let found = values.kind();
-    let fits = values.cast(kind).ok().filter(|values| values.first_not_finite().is_none());
-    fits.ok_or_else(|| Obstacle::Tensor {
+    let from = values.kind();
+    let misfit = |found: String| Obstacle::Tensor {
         tensor: piece.name.clone(),
-        found: format!("values of type {} that do not fit", found.name()),
+        found,
         needed: format!("values that fit {}, the graph's type", kind.name()),
-    })
+    };
+    let values = values
+        .cast(kind)
+        .map_err(|place| misfit(format!("type {}, whose value at element {place} does not fit", from.name())))?;
+    match values.first_not_finite() {
+        None => Ok(values),
+        Some((place, value)) => {
+            Err(misfit(format!("type {}, whose value at element {place} becomes {value}", from.name())))
+        }
+    }
 }
 
 fn rounded(tensor: &str, values: &[f64], kind: Kind) -> Result<Numbers<'static>, Obstacle> {

@@ -26,13 +26,13 @@ pub(super) fn restore(
     weights: &Weights,
     feeds: &mut BTreeMap<String, Feed>,
 ) {
-    let fed: BTreeSet<String> =
-        feeds.values().flat_map(|feed| feed.recipe.tensors()).map(str::to_owned).collect();
+    let fed: BTreeSet<String> = feeds.values().flat_map(|feed| feed.recipe.tensors()).map(str::to_owned).collect();
     let free: Vec<&Known<'_>> = index.tensors.iter().filter(|tensor| !fed.contains(tensor.name)).collect();
     let mut restored = Vec::new();
     for feed in feeds.values() {
         let Some((recipe, channels)) = dropped(feed, &free) else { continue };
-        let is_zero = recipe.value(weights, &[channels], feed.kind).is_ok_and(|value| value.doubles().iter().all(|v| *v == 0.0));
+        let is_zero =
+            recipe.value(weights, &[channels], feed.kind).is_ok_and(|value| value.doubles().iter().all(|v| *v == 0.0));
         let nodes: BTreeSet<usize> = model.uses(&feed.initializer).iter().map(|place| place.node).collect();
         for node in nodes.into_iter().filter(|&node| is_zero && wiring.lacks_bias(node)) {
             let Some(output) = wiring.output(node) else { continue };
@@ -77,12 +77,7 @@ fn dropped(feed: &Feed, free: &[&Known<'_>]) -> Option<(Recipe, usize)> {
             let shift = beside(&norm, Role::Bias).map(|tensor| tensor.name.to_owned());
             let mean = beside(&norm, Role::Mean)?;
             let bias = beside(&Name::new(&piece.name), Role::Bias).map(|tensor| tensor.name.to_owned());
-            let bias = Folded {
-                part: Part::Bias { bias },
-                shift,
-                mean: Some(mean.name.to_owned()),
-                ..folded.clone()
-            };
+            let bias = Folded { part: Part::Bias { bias }, shift, mean: Some(mean.name.to_owned()), ..folded.clone() };
             Some((Recipe::Folded(bias), mean.values.len()))
         }
         Recipe::Joined(_) | Recipe::Scaled(_) => None,

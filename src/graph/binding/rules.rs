@@ -88,7 +88,10 @@ impl<'b> Compiled<'b> {
             let wiring = Wiring::new(model);
             let missing = || GraphError::Rule {
                 rule: rule.initializer.clone(),
-                reason: format!("found no node of the graph that computes `{}`; write the rules again with `bind --write`", output.trim_start_matches(FOR)),
+                reason: format!(
+                    "found no node of the graph that computes `{}`; write the rules again with `bind --write`",
+                    output.trim_start_matches(FOR)
+                ),
             };
             match output.strip_prefix(FOR) {
                 Some(output) => {
@@ -98,7 +101,8 @@ impl<'b> Compiled<'b> {
                 }
                 None => {
                     let node = wiring.producer(output).ok_or_else(missing)?;
-                    let uses: Vec<Use> = wiring.uses(before).iter().copied().filter(|place| place.node == node).collect();
+                    let uses: Vec<Use> =
+                        wiring.uses(before).iter().copied().filter(|place| place.node == node).collect();
                     if uses.is_empty() {
                         return Err(missing());
                     }
@@ -135,7 +139,10 @@ fn unescape(expression: &str) -> String {
 /// Follows a rule at the reference checkpoint, and compares with the graph's own value where there is one.
 pub(super) fn feed(initializer: &Initializer<'_>, recipe: Recipe, weights: &Weights) -> Result<Feed, String> {
     let wrong = |found: String, needed: String| {
-        format!("initializer `{}`: its rule gives `{recipe}`: found {found}; needed {needed}; correct the rule in `[graph.bind] rules`", initializer.name)
+        format!(
+            "initializer `{}`: its rule gives `{recipe}`: found {found}; needed {needed}; correct the rule in `[graph.bind] rules`",
+            initializer.name
+        )
     };
     let value = recipe.value(weights, &initializer.shape, initializer.kind).map_err(|obstacle| match obstacle {
         Obstacle::Archive(error) => error.to_string(),
@@ -148,7 +155,8 @@ pub(super) fn feed(initializer: &Initializer<'_>, recipe: Recipe, weights: &Weig
             let largest = own.doubles().iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
             // Half-precision checkpoints hold rounded weights: three digits of the largest are right.
             let kinds = recipe.tensors().into_iter().filter_map(|name| weights.get(name)?.kind().ok());
-            let coarsest = kinds.map(|kind| super::layout::common(initializer.kind, kind)).min_by_key(|kind| kind.size());
+            let coarsest =
+                kinds.map(|kind| super::layout::common(initializer.kind, kind)).min_by_key(|kind| kind.size());
             let rounded = coarsest.filter(|&kind| kind != initializer.kind);
             let tolerance = if rounded.is_some() { 1e-2 } else { 1e-5 };
             if difference > tolerance * largest {

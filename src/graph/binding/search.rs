@@ -87,10 +87,12 @@ pub(super) fn resembles(model: &Model, weights: &Weights) -> Result<bool, Archiv
     let initializers = model.initializers();
     let kinds: BTreeSet<Kind> = initializers.iter().map(|initializer| initializer.kind).collect();
     let index = Index::new(weights, &kinds)?;
-    Ok(initializers.iter().filter(|initializer| initializer.kind.is_float() && initializer.len() > 1).any(|initializer| {
-        let candidates = index.candidates(initializer);
-        candidates.iter().any(|candidate| !index.tensors[candidate.tensor].is_constant)
-    }))
+    Ok(initializers.iter().filter(|initializer| initializer.kind.is_float() && initializer.len() > 1).any(
+        |initializer| {
+            let candidates = index.candidates(initializer);
+            candidates.iter().any(|candidate| !index.tensors[candidate.tensor].is_constant)
+        },
+    ))
 }
 
 struct Search<'a, 'w> {
@@ -116,7 +118,8 @@ impl<'w> Search<'_, 'w> {
             }
             shapes.insert(initializer.name.to_owned(), (initializer.shape.clone(), initializer.kind));
             let uses = self.wiring.uses(initializer.name).to_vec();
-            let slot = Slot { initializer: initializer.name.to_owned(), uses: uses.clone(), is_shared: false, candidates };
+            let slot =
+                Slot { initializer: initializer.name.to_owned(), uses: uses.clone(), is_shared: false, candidates };
             if slot.candidates.len() > 1 && uses.len() > 1 {
                 // The exporter may have merged equal weights: each use is a question of its own.
                 slots.extend(uses.into_iter().map(|place| Slot { uses: vec![place], is_shared: true, ..slot.clone() }));
@@ -278,7 +281,10 @@ impl<'w> Search<'_, 'w> {
             self.wiring.uses(initializer.name).iter().filter_map(|&place| self.wiring.module(place)).collect();
         let score = |fit: &Fit| {
             let names: Vec<Name> = fit.recipe.tensors().into_iter().map(Name::new).collect();
-            let together = names.iter().filter(|name| names.iter().all(|other| other.role == Some(Role::Weight) || name.beside(other))).count();
+            let together = names
+                .iter()
+                .filter(|name| names.iter().all(|other| other.role == Some(Role::Weight) || name.beside(other)))
+                .count();
             let pairs = names.iter().flat_map(|a| names.iter().map(|b| usize::from(a.beside(b)))).sum::<usize>();
             let placed = names.iter().filter(|name| modules.iter().any(|module| name.lies_in(module))).count();
             let named = names.iter().filter(|name| name.means(&Name::new(initializer.name))).count();
@@ -298,7 +304,8 @@ impl<'w> Search<'_, 'w> {
             if !initializer.kind.is_float() {
                 self.constants.push((initializer.name.to_owned(), "whole numbers: shapes, places, masks"));
             } else if initializer.len() <= 1 {
-                self.constants.push((initializer.name.to_owned(), "a single number that no tensor of its module holds"));
+                self.constants
+                    .push((initializer.name.to_owned(), "a single number that no tensor of its module holds"));
             } else {
                 left.push(initializer);
             }
@@ -358,8 +365,12 @@ fn feed_of(choice: &Choice, index: &Index<'_>, blank: &Feed) -> Feed {
         recipe: Recipe::Tensor(choice.candidate.piece.clone()),
         evidence: choice.evidence,
         rounded: (compared != blank.kind).then_some(compared),
-        largest_difference: Some(if tensor.values.kind() == blank.kind || compared == blank.kind { 0.0 } else { f64::NAN })
-            .filter(|difference| !difference.is_nan()),
+        largest_difference: Some(if tensor.values.kind() == blank.kind || compared == blank.kind {
+            0.0
+        } else {
+            f64::NAN
+        })
+        .filter(|difference| !difference.is_nan()),
         ..blank.clone()
     }
 }
@@ -375,9 +386,12 @@ pub(super) fn finish(
 ) -> Result<Binding, GraphError> {
     let unbound = |reason: String| GraphError::Unbound { checkpoint: reference.to_owned(), reason };
     let export = advice::export(model.producer());
-    let ordered: Vec<Feed> = model.initializers().iter().filter_map(|initializer| feeds.remove(initializer.name)).collect();
+    let ordered: Vec<Feed> =
+        model.initializers().iter().filter_map(|initializer| feeds.remove(initializer.name)).collect();
     if ordered.is_empty() {
-        return Err(unbound(format!("found no floating-point weight of the graph to feed; needed one at least; {export}")));
+        return Err(unbound(format!(
+            "found no floating-point weight of the graph to feed; needed one at least; {export}"
+        )));
     }
     let fed: Vec<&str> = ordered.iter().flat_map(|feed| feed.recipe.tensors()).collect();
     let mut binding = Binding {
@@ -389,7 +403,8 @@ pub(super) fn finish(
         allowed,
     };
     for tensor in weights.tensors() {
-        binding.shapes.insert(tensor.name.to_owned(), tensor.shape.to_vec());
+        let is_float = tensor.kind().is_ok_and(Kind::is_float);
+        binding.shapes.insert(tensor.name.to_owned(), (tensor.shape.to_vec(), is_float));
         if fed.contains(&tensor.name) {
             continue;
         }

@@ -39,11 +39,14 @@ pub(super) struct Ties<'a, 'w> {
     pub choices: Vec<Choice>,
 }
 
+/// Chooses one of a slot's candidates, by place, if it can.
+type Way<T> = fn(&T, &Slot) -> Option<(usize, Evidence)>;
+
 impl Ties<'_, '_> {
     /// Chooses a candidate for every slot that has one; returns the slots without a choice.
     pub(super) fn settle(&mut self, slots: Vec<Slot>) -> Vec<Slot> {
         let mut pending = slots;
-        let ways: [fn(&Self, &Slot) -> Option<(usize, Evidence)>; 3] = [Self::by_value, Self::by_module, Self::by_likeness];
+        let ways: [Way<Self>; 3] = [Self::by_value, Self::by_module, Self::by_likeness];
         'again: loop {
             for way in ways {
                 let before = pending.len();
@@ -60,7 +63,7 @@ impl Ties<'_, '_> {
         self.by_order(pending)
     }
 
-    fn round(&mut self, pending: Vec<Slot>, way: fn(&Self, &Slot) -> Option<(usize, Evidence)>) -> Vec<Slot> {
+    fn round(&mut self, pending: Vec<Slot>, way: Way<Self>) -> Vec<Slot> {
         let mut left = Vec::new();
         for slot in pending {
             match way(self, &slot) {
@@ -106,7 +109,8 @@ impl Ties<'_, '_> {
             places.next().filter(|_| places.next().is_none())
         };
         let neighbor = (!beside.is_empty()).then(|| fitting(&|name| beside.iter().any(|other| name.beside(other))));
-        let module = || (!modules.is_empty()).then(|| fitting(&|name| modules.iter().any(|module| name.lies_in(module))));
+        let module =
+            || (!modules.is_empty()).then(|| fitting(&|name| modules.iter().any(|module| name.lies_in(module))));
         neighbor.flatten().or_else(|| module().flatten()).map(|place| (place, Evidence::TieByModule))
     }
 
@@ -132,7 +136,10 @@ impl Ties<'_, '_> {
             let free: Vec<usize> = self.free(&pending[at]).collect();
             let [place] = free[..] else { continue };
             let tensor = pending[at].candidates[place].tensor;
-            let rivals = pending.iter().filter(|slot| slot.candidates.iter().any(|candidate| candidate.tensor == tensor)).count();
+            let rivals = pending
+                .iter()
+                .filter(|slot| slot.candidates.iter().any(|candidate| candidate.tensor == tensor))
+                .count();
             // A lone tensor of zeros that was never tied is no proof by itself.
             if rivals == 1 && pending[at].candidates.len() > 1 {
                 let slot = pending.remove(at);

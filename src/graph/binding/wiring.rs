@@ -68,18 +68,28 @@ impl Wiring {
     pub(super) fn role(&self, place: Use) -> Option<Role> {
         let wire = self.wires.get(&place.node)?;
         match (wire.operator.as_str(), place.input) {
-            ("BatchNormalization", 3) => Some(Role::Mean),
+            ("BatchNormalization", 3) | ("Sub", 1) => Some(Role::Mean),
             ("BatchNormalization", 4) => Some(Role::Variance),
             (
-                "Conv" | "ConvTranspose" | "Gemm" | "BatchNormalization" | "LayerNormalization" | "InstanceNormalization"
+                "Conv"
+                | "ConvTranspose"
+                | "Gemm"
+                | "BatchNormalization"
+                | "LayerNormalization"
+                | "InstanceNormalization"
                 | "GroupNormalization",
                 2,
             )
             | ("Add", _) => Some(Role::Bias),
-            ("Sub", 1) => Some(Role::Mean),
             (
-                "Conv" | "ConvTranspose" | "Gemm" | "BatchNormalization" | "LayerNormalization" | "InstanceNormalization"
-                | "GroupNormalization" | "RMSNormalization",
+                "Conv"
+                | "ConvTranspose"
+                | "Gemm"
+                | "BatchNormalization"
+                | "LayerNormalization"
+                | "InstanceNormalization"
+                | "GroupNormalization"
+                | "RMSNormalization",
                 1,
             )
             | ("MatMul" | "Mul" | "Gather", _) => Some(Role::Weight),
@@ -110,8 +120,10 @@ impl Wiring {
                 let mut at = input;
                 for _ in 0..MOST_STEPS {
                     let Some(wire) = self.producers.get(at).and_then(|node| self.wires.get(node)) else { break };
-                    let weights: Vec<&str> = wire.inputs.iter().map(String::as_str).filter(|name| self.users.contains_key(*name)).collect();
-                    let passes = matches!(wire.operator.as_str(), "Reshape" | "Transpose" | "Cast" | "Squeeze" | "Unsqueeze");
+                    let weights: Vec<&str> =
+                        wire.inputs.iter().map(String::as_str).filter(|name| self.users.contains_key(*name)).collect();
+                    let passes =
+                        matches!(wire.operator.as_str(), "Reshape" | "Transpose" | "Cast" | "Squeeze" | "Unsqueeze");
                     if !passes {
                         found.extend(weights);
                         break;
