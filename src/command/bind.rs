@@ -11,6 +11,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use infoplane::graph::{Binding, Feed, Rule};
 use infoplane::pipeline::{Event, Plan, RecordCheck};
+use rayon::prelude::*;
 use serde_json::json;
 use toml_edit::{DocumentMut, InlineTable, Item, Table as TomlTable, Value};
 
@@ -40,12 +41,12 @@ pub(crate) fn bind(cli: &Cli, arguments: &Bind) -> anyhow::Result<ExitCode> {
     Ok(if doubts.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Compares every checkpoint that has a record.
+/// Compares every checkpoint that has a record, as many at a time as there are cores.
 fn records(cli: &Cli, plan: &Plan) -> Vec<Checked> {
     let checkpoints = plan.recorded();
     let progress = Progress::new(cli.quiet || checkpoints.is_empty());
     progress.tell(Event::Planned(checkpoints.len()));
-    let checked = checkpoints.iter().map(|checkpoint| {
+    let checked = checkpoints.par_iter().map(|checkpoint| {
         let checked = plan.check_record(checkpoint).map_err(|error| error.to_string());
         progress.tell(Event::Done);
         (checkpoint.step(), checked)
@@ -75,7 +76,14 @@ fn doubts(plan: &Plan, records: &[Checked]) -> Vec<String> {
         .map(|(step, _)| step.to_string())
         .collect();
     if !differing.is_empty() {
-        doubts.push(format!("{} of {} records differ: steps {}", differing.len(), records.len(), differing.join(", ")));
+        const FEW: usize = 8;
+        let more = if differing.len() > FEW { ", …" } else { "" };
+        doubts.push(format!(
+            "{} of {} records differ, so that weights or samples are not those recorded: steps {}{more}",
+            differing.len(),
+            records.len(),
+            differing[..differing.len().min(FEW)].join(", ")
+        ));
     }
     doubts
 }
