@@ -28,8 +28,8 @@ pub(super) struct Known<'w> {
 pub(super) struct Candidate {
     /// Its place in the index.
     pub tensor: usize,
-    /// Its layout.
-    pub piece: Piece,
+    /// Its layout, or several that fit equally.
+    pub pieces: Vec<Piece>,
     /// The type in which both are equal to the bit.
     pub compared: Kind,
 }
@@ -85,8 +85,9 @@ impl<'w> Index<'w> {
             for &place in places {
                 let tensor = &self.tensors[place];
                 let Ok(values) = tensor.values.clone().cast(compared) else { continue };
-                if let Some(piece) = layout::find(tensor.name, (&values, tensor.shape), (&own, &initializer.shape)) {
-                    found.push(Candidate { tensor: place, piece, compared });
+                let pieces = layout::find(tensor.name, (&values, tensor.shape), (&own, &initializer.shape));
+                if !pieces.is_empty() {
+                    found.push(Candidate { tensor: place, pieces, compared });
                 }
             }
         }

@@ -170,20 +170,20 @@ pub(super) fn join(pieces: &[(Numbers<'_>, Vec<usize>)], shape: &[usize], axis: 
     Numbers::new(kind, bytes)
 }
 
-/// How a tensor must be laid out to equal an initializer, both of one kind and the same values in some order.
-pub(super) fn find(
-    name: &str,
-    tensor: (&Numbers<'_>, &[usize]),
-    initializer: (&Numbers<'_>, &[usize]),
-) -> Option<Piece> {
+/// How a tensor may be laid out to equal an initializer, both of one kind and the same values in some order.
+///
+/// More than one layout fits where values repeat, as in a symmetric matrix; those that are the same map
+/// for all values count once, and the tensor as it is comes first.
+pub(super) fn find(name: &str, tensor: (&Numbers<'_>, &[usize]), initializer: (&Numbers<'_>, &[usize])) -> Vec<Piece> {
     let (values, shape) = tensor;
     let (wanted, wanted_shape) = initializer;
+    let mut found = Vec::new();
     if values.bytes() == wanted.bytes() {
-        return Some(Piece::whole(name));
+        found.push(Piece::whole(name));
     }
     for axes in orders(shape) {
         if same(values, shape, &axes, wanted) {
-            return Some(Piece { axes: Some(axes), ..Piece::whole(name) });
+            found.push(Piece { axes: Some(axes), ..Piece::whole(name) });
         }
     }
     // The other way about: the initializer's axes in another order are the tensor as it lies.
@@ -194,10 +194,27 @@ pub(super) fn find(
             for (place, &axis) in axes.iter().enumerate() {
                 back[axis] = place;
             }
-            return Some(Piece { reshape: Some(reshape), axes: Some(back), ..Piece::whole(name) });
+            found.push(Piece { reshape: Some(reshape), axes: Some(back), ..Piece::whole(name) });
         }
     }
-    None
+    if found.len() > 1 {
+        found = distinct(found, shape);
+    }
+    found
+}
+
+/// One of each set of layouts that move every value to the same place.
+fn distinct(pieces: Vec<Piece>, shape: &[usize]) -> Vec<Piece> {
+    let places: Vec<u8> = (0..len(shape) as u64).flat_map(u64::to_le_bytes).collect();
+    let places = Numbers::new(Kind::U64, places).expect("whole numbers were written");
+    let mut maps = Vec::new();
+    let is_new = |piece: &Piece| {
+        let Ok(map) = piece.take(places.clone(), shape) else { return false };
+        let is_new = !maps.contains(&map);
+        maps.push(map);
+        is_new
+    };
+    pieces.into_iter().filter(is_new).collect()
 }
 
 /// Every order of the axes but the one there is; axes of length one stay where they are.

@@ -11,26 +11,31 @@
 //! | `norm` | normalizations that were multiplied into weights |
 //! | `index` | the tensors of a checkpoint, found by what they hold |
 //! | `search` | binding by value against the reference checkpoint |
-//! | `pieces`, `folds` | parts of tensors; what exporters multiplied in |
+//! | `pieces`, `folds`, `unfold` | parts of tensors; what exporters multiplied in |
+//! | `orientation` | which of several layouts is meant, for symmetric values |
 //! | `wiring`, `ties`, `names` | who stands beside whom, and what names tell, for tensors of one value |
 //! | `restore` | zero biases that an exporter dropped |
-//! | `rules` | what the pipeline file says, and binding by name |
-//! | `leftovers` | what feeds nothing, and why that is right |
+//! | `rules`, `by_name` | what the pipeline file says; binding where there are no values |
+//! | `complete`, `leftovers` | what feeds nothing, and why that is right, or not |
 //! | `advice` | the export call that would have kept names and values |
 
 mod advice;
+mod by_name;
+mod complete;
 mod folds;
 mod index;
 mod layout;
 mod leftovers;
 mod names;
 mod norm;
+mod orientation;
 mod pieces;
 mod recipe;
 mod restore;
 mod rules;
 mod search;
 mod ties;
+mod unfold;
 mod wiring;
 
 pub use layout::{Piece, Slice};
@@ -76,7 +81,9 @@ pub enum Evidence {
     TieByModule,
     /// Several tensors of this value; the most similar name was taken.
     TieByName,
-    /// Several tensors of this value; the order in the graph was all there was to go by.
+    /// One tensor of this value, which several layouts give; other weights at the same operator tell which.
+    TieByLayout,
+    /// Several tensors or layouts of this value; the order in the graph was all there was to go by.
     TieByOrder,
     /// Recomputed from its parts, and the same as the graph's up to rounding.
     Fold,
@@ -99,6 +106,7 @@ impl Evidence {
             Self::Value => "value",
             Self::TieByModule => "value, tie broken by module",
             Self::TieByName => "value, tie broken by name",
+            Self::TieByLayout => "value, layout as of like weights",
             Self::TieByOrder => "value, tie broken by order only",
             Self::Fold => "recomputed value",
             Self::Restored => "dropped zeros, restored by module",
@@ -186,7 +194,7 @@ impl Binding {
         weights: &Weights,
         elsewhere: &[Weights],
     ) -> Result<Self, GraphError> {
-        rules::by_name(model, bind, example, weights, elsewhere)
+        by_name::by_name(model, bind, example, weights, elsewhere)
     }
 
     /// Whether a checkpoint may be the one that the graph was exported from: some weight is in it.

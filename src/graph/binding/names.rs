@@ -28,6 +28,17 @@ pub(super) enum Order {
     OutputsLast,
 }
 
+impl Order {
+    /// The order of axes that makes this layout of the other one.
+    pub(super) fn turned(self, axes: usize) -> Vec<usize> {
+        match self {
+            // [spatial…, in, out] becomes [out, in, spatial…].
+            Self::OutputsFirst => [axes - 1, axes - 2].into_iter().chain(0..axes - 2).collect(),
+            Self::OutputsLast => (2..axes).chain([1, 0]).collect(),
+        }
+    }
+}
+
 /// A name taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
@@ -81,10 +92,14 @@ impl Name {
         self.module == other.module
     }
 
+    /// Whether the tensor lies in the module of just this path.
+    pub(super) fn is_in(&self, module: &str) -> bool {
+        module_path(module).eq(self.module.iter().map(String::as_str))
+    }
+
     /// Whether the tensor lies in the module of this path, which may lack outer parts, or have more of them.
     pub(super) fn lies_in(&self, module: &str) -> bool {
-        let path: Vec<&str> =
-            module.split(['/', '.']).filter(|part| !WRAPPERS.contains(part) && !part.is_empty()).collect();
+        let path: Vec<&str> = module_path(module).collect();
         let shared = path.len().min(self.module.len());
         shared > 0 && path[path.len() - shared..] == self.module[self.module.len() - shared..]
     }
@@ -96,6 +111,10 @@ impl Name {
         let same_role = self.role.is_some() && self.role == other.role || self.leaf == other.leaf;
         if tail + anywhere == 0 { 0 } else { 2 * tail + anywhere + usize::from(same_role) }
     }
+}
+
+fn module_path(module: &str) -> impl Iterator<Item = &str> {
+    module.split(['/', '.']).filter(|part| !WRAPPERS.contains(part) && !part.is_empty())
 }
 
 /// Why a tensor of this name does not matter to what the network computes, if its name tells.

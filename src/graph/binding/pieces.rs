@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::index::Known;
-use super::layout::{self, Piece, Slice, len, permute};
+use super::layout::{Piece, Slice, len, permute};
 use super::recipe::{Joined, Recipe};
 use crate::archive::Numbers;
 
@@ -143,11 +143,4 @@ fn simplest(piece: Piece) -> Piece {
         }
         _ => piece,
     }
-}
-
-/// Whether two tensors hold the same values to the bit, in some layout.
-pub(super) fn equal(a: &Known<'_>, b: &Known<'_>) -> bool {
-    a.values.kind() == b.values.kind()
-        && a.values.len() == b.values.len()
-        && layout::find(a.name, (&a.values, a.shape), (&b.values, b.shape)).is_some()
 }

@@ -1,18 +1,14 @@
-//! What the pipeline file says of the binding, and binding by name where values say nothing.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! What the pipeline file says of the binding.
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::index::Index;
-use super::layout::Piece;
+use super::layout;
 use super::names::{Name, Order};
 use super::recipe::{Obstacle, Recipe};
 use super::wiring::Wiring;
-use super::{Bind, Binding, Evidence, Feed, advice, search};
+use super::{Evidence, Feed};
 use crate::archive::{Kind, Weights};
-use crate::graph::taps::NamePattern;
 use crate::graph::{GraphError, Initializer, Model, Use};
 
 /// Which initializers a recipe is for.
@@ -155,8 +151,7 @@ pub(super) fn feed(initializer: &Initializer<'_>, recipe: Recipe, weights: &Weig
             let largest = own.doubles().iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
             // Half-precision checkpoints hold rounded weights: three digits of the largest are right.
             let kinds = recipe.tensors().into_iter().filter_map(|name| weights.get(name)?.kind().ok());
-            let coarsest =
-                kinds.map(|kind| super::layout::common(initializer.kind, kind)).min_by_key(|kind| kind.size());
+            let coarsest = kinds.map(|kind| layout::common(initializer.kind, kind)).min_by_key(|kind| kind.size());
             let rounded = coarsest.filter(|&kind| kind != initializer.kind);
             let tolerance = if rounded.is_some() { 1e-2 } else { 1e-5 };
             if difference > tolerance * largest {
@@ -192,108 +187,4 @@ pub(super) fn inputs_to_weights(model: &mut Model, rules: &Compiled<'_>, weights
     let fixed = model.inputs().into_iter().filter(|input| input.dims.iter().all(Option::is_some));
     let names: Vec<String> = fixed.map(|input| input.name.to_owned()).filter(|name| is_weight(name)).collect();
     model.inputs_to_weights(&names.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// Binds by rules, names and shapes alone.
-pub(super) fn by_name(
-    model: &mut Model,
-    bind: &Bind,
-    example: &str,
-    weights: &Weights,
-    elsewhere: &[Weights],
-) -> Result<Binding, GraphError> {
-    let unbound = |reason: String| GraphError::Unbound { checkpoint: example.to_owned(), reason };
-    let constants = NamePattern::all(&bind.constants)?;
-    let allowed = NamePattern::all(&bind.unused)?;
-    let rules = Compiled::new(&bind.rules)?;
-    inputs_to_weights(model, &rules, weights)?;
-    rules.prepare(model)?;
-    let index = Index::new(weights, &BTreeSet::new())?;
-    let wiring = Wiring::new(model);
-    let (mut feeds, mut kept) = (BTreeMap::new(), Vec::new());
-    for initializer in model.initializers() {
-        if constants.iter().any(|pattern| pattern.is_match(initializer.name)) {
-            kept.push((initializer.name.to_owned(), "the pipeline file says so"));
-            continue;
-        }
-        let (recipe, evidence) = match rules.find(initializer.name) {
-            Some(recipe) => (recipe, Evidence::RuleOnly),
-            None => match named(&initializer, &index, &wiring).map_err(unbound)? {
-                Some(recipe) => (recipe, Evidence::NameOnly),
-                None if initializer.kind.is_float() && (initializer.len() > 1 || initializer.values().is_none()) => {
-                    return Err(unbound(format!(
-                        "initializer `{}`, shape {:?}: found no tensor of this name in any framework's style; needed one for every weight of \
-                         the graph; write a rule in `[graph.bind] rules`, list it in `constants`, or {}",
-                        initializer.name,
-                        initializer.shape,
-                        advice::export(model.producer())
-                    )));
-                }
-                None => {
-                    kept.push((initializer.name.to_owned(), "no tensor has its name"));
-                    continue;
-                }
-            },
-        };
-        let blank = Feed {
-            initializer: initializer.name.to_owned(),
-            shape: initializer.shape.clone(),
-            kind: initializer.kind,
-            recipe,
-            evidence,
-            rounded: None,
-            largest_difference: None,
-        };
-        blank.recipe.value(weights, &blank.shape, blank.kind).map_err(|obstacle| match obstacle {
-            Obstacle::Archive(error) => GraphError::Archive(error),
-            Obstacle::Tensor { tensor, found, needed } => {
-                GraphError::Mismatch { checkpoint: example.to_owned(), tensor, found, needed }
-            }
-        })?;
-        feeds.insert(blank.initializer.clone(), blank);
-    }
-    search::finish(model, feeds, kept, allowed, (example, weights, elsewhere), &index)
-}
-
-/// The tensor whose name means the same, in the layout that the operator wants.
-fn named(initializer: &Initializer<'_>, index: &Index<'_>, wiring: &Wiring) -> Result<Option<Recipe>, String> {
-    let own = Name::new(initializer.name);
-    let exact = index.tensors.iter().filter(|tensor| tensor.name == initializer.name).collect::<Vec<_>>();
-    let meant = index.tensors.iter().filter(|tensor| tensor.parsed.means(&own)).collect::<Vec<_>>();
-    let tensor = match (&exact[..], &meant[..]) {
-        ([tensor], _) | ([], [tensor]) => tensor,
-        ([], []) => return Ok(None),
-        _ => {
-            let names: Vec<String> = meant.iter().map(|tensor| format!("`{}`", tensor.name)).collect();
-            return Err(format!(
-                "initializer `{}`: found several tensors whose names mean the same: {}; needed one; write a rule in `[graph.bind] rules`",
-                initializer.name,
-                names.join(", ")
-            ));
-        }
-    };
-    let wanted = wiring.uses(initializer.name).iter().find_map(|&place| wiring.order(place));
-    let turned = match (wanted, tensor.parsed.order, tensor.shape.len()) {
-        (Some(wanted), Some(found), axes @ 2..) if wanted != found => Some(if wanted == Order::OutputsFirst {
-            // [spatial…, in, out] becomes [out, in, spatial…].
-            [axes - 1, axes - 2].into_iter().chain(0..axes - 2).collect()
-        } else {
-            (2..axes).chain([1, 0]).collect::<Vec<usize>>()
-        }),
-        _ => None,
-    };
-    let plain = Piece::whole(tensor.name);
-    let piece = Piece { axes: turned, ..plain.clone() };
-    let fits = |piece: &Piece| piece.shape(tensor.shape).is_ok_and(|shape| shape == initializer.shape);
-    if fits(&piece) {
-        return Ok(Some(Recipe::Tensor(piece)));
-    }
-    if fits(&plain) {
-        return Ok(Some(Recipe::Tensor(plain)));
-    }
-    Err(format!(
-        "tensor `{}`: found shape {:?}; needed shape {:?} for initializer `{}`, as it is or with the layout of its framework changed; \
-         write a rule with `reshape` and `axes` in `[graph.bind] rules`",
-        tensor.name, tensor.shape, initializer.shape, initializer.name
-    ))
 }

@@ -109,9 +109,10 @@ impl Ties<'_, '_> {
             places.next().filter(|_| places.next().is_none())
         };
         let neighbor = (!beside.is_empty()).then(|| fitting(&|name| beside.iter().any(|other| name.beside(other))));
-        let module =
-            || (!modules.is_empty()).then(|| fitting(&|name| modules.iter().any(|module| name.lies_in(module))));
-        neighbor.flatten().or_else(|| module().flatten()).map(|place| (place, Evidence::TieByModule))
+        // A copy such as `ema.fc` lies in a module `fc`, too: the very path comes first.
+        let exact = || fitting(&|name| modules.iter().any(|module| name.is_in(module)));
+        let within = || fitting(&|name| modules.iter().any(|module| name.lies_in(module)));
+        neighbor.flatten().or_else(exact).or_else(within).map(|place| (place, Evidence::TieByModule))
     }
 
     /// The tensor whose name is most like the initializer's.

@@ -97,6 +97,12 @@ impl Wiring {
         }
     }
 
+    /// What takes the weight: operator, input, and whether the operator transposes it.
+    pub(super) fn manner(&self, place: Use) -> Option<String> {
+        let wire = self.wires.get(&place.node)?;
+        Some(format!("{} {} {}", wire.operator, place.input, wire.transposes_weight))
+    }
+
     /// How the operator wants a matrix laid out.
     pub(super) fn order(&self, place: Use) -> Option<Order> {
         let wire = self.wires.get(&place.node)?;
