@@ -167,6 +167,14 @@ impl<'a> Numbers<'a> {
         }
     }
 
+    /// One value in double precision, by its place.
+    #[must_use]
+    pub fn double_at(&self, place: usize) -> f64 {
+        let size = self.kind.size();
+        let bytes = Cow::Borrowed(&self.bytes[place * size..(place + 1) * size]);
+        Numbers { kind: self.kind, bytes }.doubles()[0]
+    }
+
     /// The values as another type: unchanged if it is theirs.
     ///
     /// Floats are rounded to the nearest float; a value too large becomes infinite, and

@@ -20,6 +20,9 @@ use super::progress::Progress;
 use super::run::runtime;
 use crate::cli::{Bind, Cli};
 
+/// How a doubt about guesses is told.
+const GUESSES: &str = "feeds are guesses";
+
 /// What was found of a checkpoint that has a record, or why nothing was.
 type Checked = (u64, Result<RecordCheck, String>);
 
@@ -31,6 +34,10 @@ pub(crate) fn bind(cli: &Cli, arguments: &Bind) -> anyhow::Result<ExitCode> {
     let text =
         if arguments.json { json_text(&plan, &records, &doubts)? } else { table_text(&plan, &records, &doubts)? };
     print(&text)?;
+    if arguments.write && doubts.iter().any(|doubt| doubt.contains(GUESSES)) {
+        // A rule is somebody's word: a guess must not become one by itself.
+        anyhow::bail!("no rules were written: some feeds are guesses (above); needed a proven binding");
+    }
     if arguments.write {
         write_rules(&arguments.pipeline, &plan)?;
         if !cli.quiet && !arguments.json {
@@ -67,8 +74,14 @@ fn doubts(plan: &Plan, records: &[Checked]) -> Vec<String> {
         )),
         Some(_) => {}
     }
-    if plan.binding.is_ambiguous() {
-        doubts.push("some ties were broken by order only".to_owned());
+    // Records of every checkpoint settle what the values left open.
+    let is_settled = records.len() == plan.checkpoints.len();
+    if plan.binding.is_ambiguous() && !is_settled {
+        let guessed = plan.binding.feeds.iter().filter(|feed| feed.evidence.is_guess()).count();
+        doubts.push(format!(
+            "{guessed} {GUESSES}, since equal values or dropped zeros leave another explanation; export a trained checkpoint, write \
+             rules for them, or give `[replay] recorded` for all checkpoints"
+        ));
     }
     let differing: Vec<String> = records
         .iter()

@@ -33,7 +33,7 @@ mod taps;
 mod walk;
 
 pub use binding::{
-    Bind, Binding, Evidence, Fed, Feed, Folded, Joined, Leftover, Part, Piece, Recipe, Rule, Scaled, Slice,
+    Bind, Binding, Elsewhere, Evidence, Fed, Feed, Folded, Joined, Leftover, Part, Piece, Recipe, Rule, Scaled, Slice,
 };
 pub use error::GraphError;
 pub use model::{

@@ -97,7 +97,11 @@ const MEASURING: [&str; 13] = [
 #[must_use]
 pub fn suggest_taps(model: &Model, shapes: &BTreeMap<String, Vec<Option<usize>>>) -> Vec<String> {
     let flow = Flow::new(model.main_nodes(), model);
-    let enough_axes = |candidate: &&Candidate<'_>| shapes.get(candidate.name).is_none_or(|shape| shape.len() > 1);
+    // Where the number of samples is open, the axis of the samples is: a tap has it first.
+    let is_open = model.inputs().iter().any(|input| input.dims.first().is_some_and(Option::is_none));
+    let enough_axes = |candidate: &&Candidate<'_>| {
+        shapes.get(candidate.name).is_none_or(|shape| shape.len() > 1 && !(is_open && shape[0].is_some()))
+    };
     let narrow: Vec<&Candidate<'_>> = flow.candidates.iter().filter(|candidate| candidate.is_narrow).collect();
     let mut chosen = one_a_block(narrow.into_iter().filter(enough_axes));
     if chosen.len() < 3 {

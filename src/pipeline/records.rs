@@ -9,6 +9,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 
+use super::reference::difference;
 use super::{PipelineError, Plan, Recorded, RecordedLosses};
 use crate::archive::{Checkpoint, step_of_name};
 use crate::replay::{Replayed, Session, TensorInfo, replay};
@@ -41,6 +42,8 @@ pub(super) struct Compared {
     pub difference: Option<f64>,
     /// Whether some record differs by more than rounding explains.
     pub differs: bool,
+    /// Whether there is a record, and none differs.
+    pub agrees: bool,
 }
 
 impl Records {
@@ -111,20 +114,28 @@ impl Records {
     pub(super) fn compare(&self, step: u64, loss: Option<f64>, replayed: &Replayed) -> Compared {
         let recorded_loss = self.losses.get(&step).copied();
         let of_loss = recorded_loss.map(|recorded| match loss {
-            Some(loss) => (loss - recorded).abs() / recorded.abs().max(f64::MIN_POSITIVE),
+            // A loss of nearly nothing is made of rounding: below a thousandth the difference counts as if it were one.
+            Some(loss) => difference(loss, recorded) / recorded.abs().max(1e-3),
             None => f64::INFINITY,
         });
         let of_output = self.outputs.get(&step).map(|recorded| match &replayed.output {
             Some(found) if found.values.ncols() == recorded.ncols() => {
-                let largest = recorded.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+                let finite = recorded.iter().filter(|value| value.is_finite());
+                let largest = finite.fold(0.0_f64, |largest, value| largest.max(value.abs()));
                 let pairs = recorded.iter().zip(found.values.iter());
-                let off = pairs.map(|(a, b)| (a - f64::from(*b)).abs()).fold(0.0, f64::max);
+                let off = pairs.map(|(a, b)| difference(*a, f64::from(*b))).fold(0.0, f64::max);
                 off / largest.max(f64::MIN_POSITIVE)
             }
             _ => f64::INFINITY,
         });
-        let differs = [of_loss, of_output].into_iter().flatten().any(|difference| difference > LARGEST_DIFFERENCE);
-        Compared { loss: recorded_loss, difference: of_output.filter(|difference| difference.is_finite()), differs }
+        let differences: Vec<f64> = [of_loss, of_output].into_iter().flatten().collect();
+        let differs = differences.iter().any(|difference| difference.is_nan() || *difference > LARGEST_DIFFERENCE);
+        Compared {
+            loss: recorded_loss,
+            difference: of_output.filter(|difference| difference.is_finite()),
+            differs,
+            agrees: !differences.is_empty() && !differs,
+        }
     }
 }
 
@@ -209,7 +220,7 @@ impl Plan {
         let go_on = || ControlFlow::Continue(());
         let replayed = replay(&mut session, &self.feed, &[], self.outlet.as_deref(), batch, &go_on)?;
         let loss = super::unit::scored(self, &replayed).transpose()?.map(|score| score.loss);
-        let Compared { loss: recorded_loss, difference, differs } =
+        let Compared { loss: recorded_loss, difference, differs, .. } =
             self.records.compare(checkpoint.step(), loss, &replayed);
         Ok(RecordCheck { step: checkpoint.step(), loss, recorded_loss, recorded_difference: difference, differs })
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{GraphTable, PipelineError, Reference};
 use crate::archive::{ArchiveError, Checkpoint, Series, Weights};
-use crate::graph::{Binding, Fed, GraphError, Model, Tap};
+use crate::graph::{Binding, Elsewhere, Fed, GraphError, Model, Tap};
 use crate::replay::{Activations, FeedInputs, Runtime, Session, TensorInfo, check_batch, replay};
 use crate::samples::Samples;
 
@@ -87,43 +87,66 @@ fn bound(
 }
 
 /// The first, the middle and the last checkpoint, less the reference and unreadable ones.
-fn elsewhere(checkpoints: &[Checkpoint], reference: &Checkpoint) -> Vec<Weights> {
+fn elsewhere(checkpoints: &[Checkpoint], reference: &Checkpoint) -> Elsewhere {
+    let is_reference = |other: &Checkpoint| other.location() == reference.location();
+    // A reference outside of the series has nothing before it for all that can be told.
+    let place = checkpoints.iter().position(is_reference).unwrap_or(0);
     let last = checkpoints.len() - 1;
     let mut places = vec![0, last / 2, last];
     places.dedup();
-    let others = places.into_iter().map(|place| &checkpoints[place]);
-    others.filter(|other| other.location() != reference.location()).filter_map(|other| other.open().ok()).collect()
+    let mut elsewhere = Elsewhere::default();
+    for other in places.into_iter().filter(|&other| !is_reference(&checkpoints[other])) {
+        let side = if other < place { &mut elsewhere.before } else { &mut elsewhere.after };
+        side.extend(checkpoints[other].open());
+    }
+    elsewhere
 }
 
-/// Tries every checkpoint that shares a weight with the graph, the last one first; unreadable ones are none.
+/// Tries the last checkpoint, and then the one that shares most weights with the graph.
 fn search(table: &GraphTable, model: &Model, checkpoints: &[Checkpoint]) -> Result<Bound, PipelineError> {
-    let mut nearest: Option<GraphError> = None;
+    let mut refused: Option<GraphError> = None;
     let mut unreadable: Option<ArchiveError> = None;
-    let mut readable: Option<&Checkpoint> = None;
-    for checkpoint in checkpoints.iter().rev() {
-        let attempt = checkpoint.open().map_err(PipelineError::from).and_then(|weights| {
-            readable = readable.or(Some(checkpoint));
-            Binding::resembles(model, &weights)?
-                .then(|| bound(table, model, weights, checkpoint, checkpoints))
-                .transpose()
-        });
-        match attempt {
-            Ok(Some(bound)) => return Ok(bound),
-            Ok(None) => {}
-            Err(PipelineError::Graph(error)) => nearest = nearest.or(Some(error)),
-            Err(PipelineError::Archive(error)) => unreadable = unreadable.or(Some(error)),
-            Err(other) => return Err(other),
+    let mut likeness: Vec<(usize, usize)> = Vec::new();
+    for (place, checkpoint) in checkpoints.iter().enumerate().rev() {
+        let weights = match checkpoint.open() {
+            Ok(weights) => weights,
+            Err(error) => {
+                unreadable = unreadable.or(Some(error));
+                continue;
+            }
+        };
+        let shared = match Binding::resemblance(model, &weights) {
+            Ok(shared) => shared,
+            Err(GraphError::Archive(error)) => {
+                unreadable = unreadable.or(Some(error));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        // The first that can be read is tried at once: graphs are mostly exported from the last one.
+        if likeness.is_empty() && shared > 0 {
+            match bound(table, model, weights, checkpoint, checkpoints) {
+                Err(PipelineError::Graph(error)) => refused = Some(error),
+                other => return other,
+            }
+        } else {
+            likeness.push((shared, place));
+            continue;
         }
+        likeness.push((0, place));
     }
-    match (nearest, readable, unreadable) {
-        (Some(nearest), ..) => Err(PipelineError::NoReference { nearest }),
-        // Every weight may be folded: then only the whole search can tell.
-        (None, Some(last), _) => match bound(table, model, last.open()?, last, checkpoints) {
-            Err(PipelineError::Graph(nearest)) => Err(PipelineError::NoReference { nearest }),
-            other => other,
-        },
-        (None, None, Some(error)) => Err(error.into()),
-        (None, None, None) => unreachable!("a series has a checkpoint"),
+    // Of equally like ones the later; where nothing is shared, every weight may be folded.
+    match (likeness.into_iter().max(), refused, unreadable) {
+        (Some((0, _)), Some(nearest), _) => Err(PipelineError::NoReference { nearest }),
+        (Some((_, place)), _, _) => {
+            let checkpoint = &checkpoints[place];
+            match bound(table, model, checkpoint.open()?, checkpoint, checkpoints) {
+                Err(PipelineError::Graph(nearest)) => Err(PipelineError::NoReference { nearest }),
+                other => other,
+            }
+        }
+        (None, _, Some(error)) => Err(error.into()),
+        (None, ..) => unreachable!("a series has a checkpoint"),
     }
 }
 
@@ -218,9 +241,9 @@ fn own_values<'m>(model: &'m Model, binding: &Binding, fed: &[String]) -> Vec<Fe
 }
 
 /// The distance of two values; infinite where only one of them is a number, or both are other infinities.
-fn difference(a: f32, b: f32) -> f64 {
+pub(super) fn difference(a: f64, b: f64) -> f64 {
     let equal = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-    match (f64::from(a) - f64::from(b)).abs() {
+    match (a - b).abs() {
         _ if equal => 0.0,
         distance if distance.is_finite() => distance,
         _ => f64::INFINITY,
@@ -235,7 +258,7 @@ fn compare(found: &[Activations], expected: &[Activations]) -> Proof {
         let finite = expected.values.iter().filter(|value| value.is_finite());
         let scale = finite.fold(f64::MIN_POSITIVE, |largest, value| largest.max(f64::from(value.abs())));
         let pairs = found.values.iter().zip(&expected.values);
-        let largest = pairs.map(|(a, b)| difference(*a, *b)).fold(0.0, f64::max);
+        let largest = pairs.map(|(a, b)| difference((*a).into(), (*b).into())).fold(0.0, f64::max);
         if largest / scale > worst.0 {
             worst = (largest / scale, expected.tap.as_str());
         }

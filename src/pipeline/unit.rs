@@ -67,12 +67,14 @@ pub(super) fn rows(
         }
     };
     // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
-    for flag in [SAME_AS_BEFORE, NOT_AS_RECORDED].map(str::to_owned) {
-        if row.flags.contains(&flag) {
-            for measurement in &mut measurements {
-                measurement.flags.push(flag.clone());
-            }
-        }
+    for measurement in &mut measurements {
+        measurement.flags.retain(|flag| flag != AMBIGUOUS);
+        measurement.flags.extend(
+            [AMBIGUOUS, SAME_AS_BEFORE, NOT_AS_RECORDED]
+                .map(str::to_owned)
+                .into_iter()
+                .filter(|flag| row.flags.contains(flag)),
+        );
     }
     Ok(Rows { measurements, checkpoint: row })
 }
@@ -140,6 +142,10 @@ fn compare_with_records(plan: &Plan, checkpoint: &Checkpoint, replayed: &Replaye
     row.recorded_difference = compared.difference;
     if compared.differs {
         row.flags.push(NOT_AS_RECORDED.to_owned());
+    }
+    // What the framework itself computed with this checkpoint settles what the values left open.
+    if compared.agrees {
+        row.flags.retain(|flag| flag != AMBIGUOUS);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::elsewhere::Elsewhere;
 use super::index::Index;
 use super::layout::Piece;
 use super::names::Name;
@@ -18,15 +19,15 @@ pub(super) fn by_name(
     bind: &Bind,
     example: &str,
     weights: &Weights,
-    elsewhere: &[Weights],
+    elsewhere: &Elsewhere,
 ) -> Result<Binding, GraphError> {
     let unbound = |reason: String| GraphError::Unbound { checkpoint: example.to_owned(), reason };
     let constants = NamePattern::all(&bind.constants)?;
     let allowed = NamePattern::all(&bind.unused)?;
     let rules = rules::Compiled::new(&bind.rules)?;
     rules::inputs_to_weights(model, &rules, weights)?;
-    rules.prepare(model)?;
-    let index = Index::new(weights, &BTreeSet::new())?;
+    rules.prepare(model, weights)?;
+    let index = Index::new(weights, &BTreeSet::new(), &[])?;
     let wiring = Wiring::new(model);
     let (mut feeds, mut kept) = (BTreeMap::new(), Vec::new());
     for initializer in model.initializers() {

@@ -5,7 +5,7 @@
 
 use super::index::Known;
 use super::layout::{Piece, len, orders, permute};
-use super::names::Role;
+use super::names::{Name, Role};
 use super::norm::{Folded, Part};
 use super::recipe::{Recipe, Scaled};
 use crate::archive::{Kind, Numbers};
@@ -37,8 +37,11 @@ pub(super) fn of_weight(own: &Numbers<'_>, shape: &[usize], tensors: &[&Known<'_
     let wanted = own.doubles();
     let mut fits = Vec::new();
     for tensor in tensors.iter().filter(|tensor| tensor.values.len() == wanted.len()) {
-        for (piece, values) in layouts(tensor, shape) {
-            for axis in (0..shape.len()).filter(|&axis| shape[axis] > 1) {
+        for piece in layouts(tensor, shape) {
+            let axes = (0..shape.len()).filter(|&axis| shape[axis] > 1);
+            let axes: Vec<usize> = axes.filter(|&axis| may_fit(&wanted, shape, axis, tensor, &piece)).collect();
+            let values = if axes.is_empty() { Vec::new() } else { laid_out(tensor, &piece) };
+            for axis in axes {
                 let Some(factors) = ratios(&wanted, &values, shape, axis) else { continue };
                 let part = Part::Weight { piece: piece.clone(), axis };
                 fits.extend(normalizations(&factors, &part, tensors));
@@ -53,13 +56,18 @@ pub(super) fn of_weight(own: &Numbers<'_>, shape: &[usize], tensors: &[&Known<'_
     fits
 }
 
-/// Every way in which the initializer is one of the tensors times a number.
+/// Every way in which the initializer is one of the tensors times a number that the network's shape explains.
+///
+/// Any other number may be learned, such as a norm or a temperature, and would be another one at the next checkpoint.
 pub(super) fn of_number(own: &Numbers<'_>, shape: &[usize], tensors: &[&Known<'_>]) -> Vec<Fit> {
     let wanted = own.doubles();
     let mut fits = Vec::new();
     for tensor in tensors.iter().filter(|tensor| tensor.values.len() == wanted.len()) {
-        for (piece, values) in layouts(tensor, shape) {
-            let Some(by) = ratio(&wanted, &values) else { continue };
+        for piece in
+            layouts(tensor, shape).into_iter().filter(|piece| may_fit(&wanted, &[1, wanted.len()], 0, tensor, piece))
+        {
+            let values = laid_out(tensor, &piece);
+            let Some(by) = ratio(&wanted, &values).filter(|&by| is_structural(by, shape)) else { continue };
             let difference = values.iter().zip(&wanted).map(|(value, wanted)| (value * by - wanted).abs());
             let largest_difference = difference.fold(0.0, f64::max);
             fits.push(Fit { recipe: Recipe::Scaled(Scaled { piece, by }), largest_difference });
@@ -85,16 +93,25 @@ pub(super) fn of_bias(own: &Numbers<'_>, norms: &[Folded], tensors: &[&Known<'_>
         let scale = norm.scale.as_deref().and_then(read).unwrap_or_else(|| vec![1.0; channels]);
         let factor: Vec<f64> =
             scale.iter().zip(&variance).map(|(scale, variance)| scale / (variance + norm.epsilon).sqrt()).collect();
-        // Zero stands for a tensor that is not there.
+        // Zero stands for a tensor that is not there; a tensor of zeros counts only where it belongs by its name.
         let zero = vec![0.0; channels];
-        let with_none = |role: Role| {
-            let fitting =
-                vectors.iter().filter(move |vector| vector.tensor.parsed.role.is_none_or(|found| found == role));
-            fitting.map(|vector| (Some(vector.tensor), &vector.values)).chain([(None, &zero)]).collect::<Vec<_>>()
+        let with_none = |role: Role, home: &str| {
+            let home = Name::new(home);
+            let fits = move |vector: &&Vector<'_, '_>| {
+                let is_zero = vector.values.iter().all(|value| *value == 0.0);
+                let name = &vector.tensor.parsed;
+                name.role.is_none_or(|found| found == role) && (!is_zero || name.beside(&home))
+            };
+            let fitting = vectors.iter().filter(fits).map(|vector| (Some(vector.tensor), &vector.values));
+            fitting.chain([(None, &zero)]).collect::<Vec<_>>()
         };
-        let (biases, means) = (with_none(Role::Bias), with_none(Role::Mean));
+        let (shifts, means) = (with_none(Role::Bias, &norm.variance), with_none(Role::Mean, &norm.variance));
+        let biases = match &norm.part {
+            Part::Weight { piece, .. } => with_none(Role::Bias, &piece.name),
+            Part::Bias { .. } | Part::Factor => vec![(None, &zero)],
+        };
         for (mean, mean_values) in &means {
-            for (shift, shift_values) in &biases {
+            for (shift, shift_values) in &shifts {
                 for (bias, bias_values) in &biases {
                     if (bias.is_some() && bias.map(|tensor| tensor.name) == shift.map(|tensor| tensor.name))
                         || (mean.is_none() && shift.is_none() && bias.is_none())
@@ -145,7 +162,15 @@ fn normalizations(factors: &[Option<f64>], part: &Part, tensors: &[&Known<'_>]) 
                 }
                 Some(worst)
             };
-            let fitting = EPSILONS.iter().filter_map(|&epsilon| Some((off(epsilon)?, epsilon)));
+            // Where none of the usual ones fits, the channel of the smallest variance tells best.
+            let solved = (0..factors.len())
+                .min_by(|&a, &b| variance.values[a].total_cmp(&variance.values[b]))
+                .and_then(|c| {
+                    Some((scale.map_or(1.0, |scale| scale.values[c]) / factors[c]?).powi(2) - variance.values[c])
+                })
+                .filter(|epsilon| (1e-12..0.1).contains(epsilon));
+            let epsilons = EPSILONS.iter().copied().chain(solved);
+            let fitting = epsilons.filter_map(|epsilon| Some((off(epsilon)?, epsilon)));
             // The first of equally good ones is the most common.
             let best = fitting.reduce(|best, other| if other.0 < best.0 { other } else { best });
             if let Some((worst, epsilon)) = best {
@@ -164,21 +189,58 @@ fn normalizations(factors: &[Option<f64>], part: &Part, tensors: &[&Known<'_>]) 
     fits
 }
 
-/// The layouts in which a tensor has just the shape of the initializer.
-fn layouts(tensor: &Known<'_>, shape: &[usize]) -> Vec<(Piece, Vec<f64>)> {
+/// The layouts in which a tensor has just the sizes of the initializer.
+fn layouts(tensor: &Known<'_>, shape: &[usize]) -> Vec<Piece> {
     let long = |shape: &[usize]| shape.iter().copied().filter(|&size| size > 1).collect::<Vec<_>>();
-    let mut found = Vec::new();
-    if long(tensor.shape) == long(shape) {
-        found.push((Piece::whole(tensor.name), tensor.values.doubles()));
+    let whole = Piece::whole(tensor.name);
+    let ordered = orders(tensor.shape).into_iter().map(|axes| Piece { axes: Some(axes), ..whole.clone() });
+    let all = [whole.clone()].into_iter().chain(ordered);
+    all.filter(|piece| piece.shape(tensor.shape).is_ok_and(|found| long(&found) == long(shape))).collect()
+}
+
+fn laid_out(tensor: &Known<'_>, piece: &Piece) -> Vec<f64> {
+    match &piece.axes {
+        Some(axes) => permute(&tensor.values, tensor.shape, axes).doubles(),
+        None => tensor.values.doubles(),
     }
-    for axes in orders(tensor.shape) {
-        let ordered: Vec<usize> = axes.iter().map(|&axis| tensor.shape[axis]).collect();
-        if long(&ordered) == long(shape) {
-            let values = permute(&tensor.values, tensor.shape, &axes).doubles();
-            found.push((Piece { axes: Some(axes), ..Piece::whole(tensor.name) }, values));
+}
+
+/// A glance at a few values of the first channel: most tensors are no multiple of most others.
+fn may_fit(wanted: &[f64], shape: &[usize], axis: usize, tensor: &Known<'_>, piece: &Piece) -> bool {
+    const GLANCE: usize = 8;
+    let inner = len(&shape[axis + 1..]);
+    let places = (0..wanted.len() / (shape[axis] * inner))
+        .flat_map(|outer| (0..inner).map(move |place| outer * shape[axis] * inner + place));
+    let order: Vec<usize> = piece.axes.clone().unwrap_or_else(|| (0..tensor.shape.len()).collect());
+    let value = |mut place: usize| {
+        // From the place in the new order of axes to that in the tensor.
+        let mut at = 0;
+        for &axis in order.iter().rev() {
+            at += place % tensor.shape[axis] * len(&tensor.shape[axis + 1..]);
+            place /= tensor.shape[axis];
         }
-    }
-    found
+        tensor.values.double_at(at)
+    };
+    let pairs: Vec<(f64, f64)> = places.take(GLANCE).map(|place| (wanted[place], value(place))).collect();
+    let largest = pairs.iter().copied().reduce(|a, b| if b.1.abs() > a.1.abs() { b } else { a });
+    // Cross products, so that zeros need no care; a hundred times the tolerance, since this is only a glance.
+    largest.is_none_or(|(a, b)| {
+        let scale = a.abs().max(f64::MIN_POSITIVE) * b.abs().max(f64::MIN_POSITIVE);
+        pairs.iter().all(|&(wanted, value)| (wanted * b - value * a).abs() <= 100.0 * TOLERANCE * scale)
+    })
+}
+
+/// Whether a number comes from the shape of a network: a power of two, or a root or fraction of a width.
+fn is_structural(by: f64, shape: &[usize]) -> bool {
+    let of_width = |number: f64| {
+        let whole = number.round();
+        let is_whole = whole >= 2.0 && (number - whole).abs() <= TOLERANCE * 8.0 * whole;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be small and whole")]
+        let divides = is_whole && whole < 1e9 && shape.iter().any(|size| size.is_multiple_of(whole as usize));
+        is_whole && (whole.log2().fract() == 0.0 || divides)
+    };
+    (by + 1.0).abs() <= TOLERANCE
+        || [1, 2, 4].into_iter().any(|power| of_width(by.abs().powi(power)) || of_width(by.abs().powi(-power)))
 }
 
 /// The number that a tensor was multiplied with, if it is the same everywhere and not one.

@@ -11,6 +11,7 @@ use super::layout::{self, Piece};
 use super::names::{self, Name};
 use crate::archive::{ArchiveError, Kind, Numbers, Weights};
 use crate::graph::Initializer;
+use crate::graph::taps::NamePattern;
 
 /// A tensor of the reference checkpoint.
 #[derive(Debug)]
@@ -43,16 +44,22 @@ pub(super) struct Index<'w> {
 }
 
 impl<'w> Index<'w> {
-    /// Reads every tensor that may be a weight of a graph with initializers of some types.
-    pub(super) fn new(weights: &'w Weights, graph: &BTreeSet<Kind>) -> Result<Self, ArchiveError> {
+    /// Reads every tensor that may be a weight of a graph with initializers of some types; those that
+    /// the pipeline file calls unused are none.
+    pub(super) fn new(
+        weights: &'w Weights,
+        graph: &BTreeSet<Kind>,
+        unused: &[NamePattern],
+    ) -> Result<Self, ArchiveError> {
         let mut tensors = Vec::new();
         for tensor in weights.tensors() {
-            if names::bystander(tensor.name).is_some() {
+            if names::bystander(tensor.name).is_some() || unused.iter().any(|pattern| pattern.is_match(tensor.name)) {
                 continue;
             }
             // What holds no numbers is looked at with what is left over: it may be allowed to be.
             let Ok(kind) = tensor.kind() else { continue };
-            let values = if kind.is_float() { tensor.finite()? } else { tensor.values()? };
+            // Infinities are no fault of masks and the like; what feeds the graph is checked when it does.
+            let values = tensor.values()?;
             let is_constant =
                 values.bytes().chunks_exact(kind.size()).all(|value| *value == values.bytes()[..kind.size()]);
             let parsed = Name::new(tensor.name);
@@ -85,7 +92,8 @@ impl<'w> Index<'w> {
             for &place in places {
                 let tensor = &self.tensors[place];
                 let Ok(values) = tensor.values.clone().cast(compared) else { continue };
-                let pieces = layout::find(tensor.name, (&values, tensor.shape), (&own, &initializer.shape));
+                let layouts = if tensor.is_constant { layout::of_shape } else { layout::find };
+                let pieces = layouts(tensor.name, (&values, tensor.shape), (&own, &initializer.shape));
                 if !pieces.is_empty() {
                     found.push(Candidate { tensor: place, pieces, compared });
                 }

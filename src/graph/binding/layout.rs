@@ -172,8 +172,7 @@ pub(super) fn join(pieces: &[(Numbers<'_>, Vec<usize>)], shape: &[usize], axis: 
 
 /// How a tensor may be laid out to equal an initializer, both of one kind and the same values in some order.
 ///
-/// More than one layout fits where values repeat, as in a symmetric matrix; those that are the same map
-/// for all values count once, and the tensor as it is comes first.
+/// More than one layout fits where values repeat, as in a symmetric matrix; the tensor as it is comes first.
 pub(super) fn find(name: &str, tensor: (&Numbers<'_>, &[usize]), initializer: (&Numbers<'_>, &[usize])) -> Vec<Piece> {
     let (values, shape) = tensor;
     let (wanted, wanted_shape) = initializer;
@@ -181,40 +180,42 @@ pub(super) fn find(name: &str, tensor: (&Numbers<'_>, &[usize]), initializer: (&
     if values.bytes() == wanted.bytes() {
         found.push(Piece::whole(name));
     }
-    for axes in orders(shape) {
-        if same(values, shape, &axes, wanted) {
-            found.push(Piece { axes: Some(axes), ..Piece::whole(name) });
-        }
-    }
-    // The other way about: the initializer's axes in another order are the tensor as it lies.
-    for axes in orders(wanted_shape) {
-        if same(wanted, wanted_shape, &axes, values) {
+    let ordered = orders(shape).into_iter().filter(|axes| same(values, shape, axes, wanted));
+    found.extend(ordered.map(|axes| Piece { axes: Some(axes), ..Piece::whole(name) }));
+    if found.is_empty() {
+        // The other way about: the initializer's axes in another order are the tensor as it lies.
+        let ordered = orders(wanted_shape).into_iter().filter(|axes| same(wanted, wanted_shape, axes, values));
+        found.extend(ordered.map(|axes| {
             let reshape = axes.iter().map(|&axis| wanted_shape[axis]).collect();
             let mut back = vec![0; axes.len()];
             for (place, &axis) in axes.iter().enumerate() {
                 back[axis] = place;
             }
-            found.push(Piece { reshape: Some(reshape), axes: Some(back), ..Piece::whole(name) });
-        }
+            Piece { reshape: Some(reshape), axes: Some(back), ..Piece::whole(name) }
+        }));
     }
-    if found.len() > 1 {
-        found = distinct(found, shape);
-    }
-    found
+    of_same_sizes(found, shape, wanted_shape)
 }
 
-/// One of each set of layouts that move every value to the same place.
-fn distinct(pieces: Vec<Piece>, shape: &[usize]) -> Vec<Piece> {
-    let places: Vec<u8> = (0..len(shape) as u64).flat_map(u64::to_le_bytes).collect();
-    let places = Numbers::new(Kind::U64, places).expect("whole numbers were written");
-    let mut maps = Vec::new();
-    let is_new = |piece: &Piece| {
-        let Ok(map) = piece.take(places.clone(), shape) else { return false };
-        let is_new = !maps.contains(&map);
-        maps.push(map);
-        is_new
-    };
-    pieces.into_iter().filter(is_new).collect()
+/// How a tensor of a single value, which equals the initializer in every layout, may be laid out by its shape alone.
+pub(super) fn of_shape(
+    name: &str,
+    (_, shape): (&Numbers<'_>, &[usize]),
+    (_, wanted_shape): (&Numbers<'_>, &[usize]),
+) -> Vec<Piece> {
+    let mut found = vec![Piece::whole(name)];
+    found.extend(orders(shape).into_iter().map(|axes| Piece { axes: Some(axes), ..Piece::whole(name) }));
+    of_same_sizes(found, shape, wanted_shape)
+}
+
+/// Of several layouts those that give the initializer's very sizes, if there are such; else the first.
+fn of_same_sizes(pieces: Vec<Piece>, shape: &[usize], wanted: &[usize]) -> Vec<Piece> {
+    let long = |shape: &[usize]| shape.iter().copied().filter(|&size| size > 1).collect::<Vec<_>>();
+    let fits = |piece: &Piece| piece.shape(shape).is_ok_and(|shape| long(&shape) == long(wanted));
+    if pieces.len() > 1 && pieces.iter().any(fits) {
+        return pieces.into_iter().filter(fits).collect();
+    }
+    pieces.into_iter().take(1).collect()
 }
 
 /// Every order of the axes but the one there is; axes of length one stay where they are.

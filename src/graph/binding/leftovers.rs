@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::elsewhere::Elsewhere;
 use super::index::Index;
 use super::names;
 use crate::archive::{ArchiveError, Weights};
@@ -49,14 +50,10 @@ pub(super) fn same(weights: &Weights, a: &str, b: &str) -> Result<bool, ArchiveE
 }
 
 /// Whether two tensors are equal at the reference and at every other checkpoint that was looked at.
-///
-/// Where there is no other checkpoint, being equal at the reference is enough: no other is replayed.
-pub(super) fn always_same(index: &Index<'_>, elsewhere: &[Weights], a: &str, b: &str) -> bool {
+pub(super) fn always_same(index: &Index<'_>, elsewhere: &Elsewhere, a: &str, b: &str) -> bool {
     let (Some(first), Some(second)) = (index.place(a), index.place(b)) else { return false };
     let (first, second) = (&index.tensors[first], &index.tensors[second]);
-    first.shape == second.shape
-        && first.values == second.values
-        && elsewhere.iter().all(|weights| same(weights, a, b).unwrap_or(false))
+    first.shape == second.shape && first.values == second.values && elsewhere.are_same(a, b)
 }
 
 /// Why a tensor that feeds nothing does not matter; none if it does for all that can be told.
@@ -67,7 +64,7 @@ pub(super) fn reason(
     name: &str,
     index: &Index<'_>,
     weights: &Weights,
-    elsewhere: &[Weights],
+    elsewhere: &Elsewhere,
     fed: &[&str],
 ) -> Result<Option<Leftover>, ArchiveError> {
     if let Some(reason) = names::bystander(name) {
@@ -77,9 +74,5 @@ pub(super) fn reason(
         return Ok(Some(Leftover::SameAs((*other).to_owned())));
     }
     let own = digest(weights, name)?;
-    let mut changes = false;
-    for other in elsewhere {
-        changes |= digest(other, name)? != own;
-    }
-    Ok((!changes).then_some(Leftover::Unchanged))
+    Ok(elsewhere.hold(name, own)?.then_some(Leftover::Unchanged))
 }

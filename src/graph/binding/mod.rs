@@ -16,12 +16,14 @@
 //! | `wiring`, `ties`, `names` | who stands beside whom, and what names tell, for tensors of one value |
 //! | `restore` | zero biases that an exporter dropped |
 //! | `rules`, `by_name` | what the pipeline file says; binding where there are no values |
+//! | `elsewhere` | what other checkpoints tell about tensors that are equal at the reference |
 //! | `complete`, `leftovers` | what feeds nothing, and why that is right, or not |
 //! | `advice` | the export call that would have kept names and values |
 
 mod advice;
 mod by_name;
 mod complete;
+mod elsewhere;
 mod folds;
 mod index;
 mod layout;
@@ -38,6 +40,7 @@ mod ties;
 mod unfold;
 mod wiring;
 
+pub use elsewhere::Elsewhere;
 pub use layout::{Piece, Slice};
 pub use leftovers::Leftover;
 pub use norm::{Folded, Part};
@@ -79,12 +82,12 @@ pub enum Evidence {
     Value,
     /// Several tensors of this value; the module tells which.
     TieByModule,
-    /// Several tensors of this value; the most similar name was taken.
+    /// Several tensors of this value; the name tells which, in another framework's style.
     TieByName,
-    /// One tensor of this value, which several layouts give; other weights at the same operator tell which.
+    /// One tensor of this value, which several layouts give; like weights and the framework's convention tell which.
     TieByLayout,
-    /// Several tensors or layouts of this value; the order in the graph was all there was to go by.
-    TieByOrder,
+    /// Several tensors, layouts or constants of this value, and nothing sure to tell which is meant.
+    Guessed,
     /// Recomputed from its parts, and the same as the graph's up to rounding.
     Fold,
     /// A bias of zeros that the exporter dropped, given back to the node of its module.
@@ -107,13 +110,19 @@ impl Evidence {
             Self::TieByModule => "value, tie broken by module",
             Self::TieByName => "value, tie broken by name",
             Self::TieByLayout => "value, layout as of like weights",
-            Self::TieByOrder => "value, tie broken by order only",
+            Self::Guessed => "value, but GUESSED among equal ones",
             Self::Fold => "recomputed value",
             Self::Restored => "dropped zeros, restored by module",
             Self::RuleAndValue => "rule and value",
             Self::RuleOnly => "rule only",
             Self::NameOnly => "name only",
         }
+    }
+
+    /// Whether another explanation fits the reference checkpoint as well.
+    #[must_use]
+    pub fn is_guess(self) -> bool {
+        matches!(self, Self::Guessed | Self::Restored)
     }
 
     /// Whether values were compared.
@@ -166,7 +175,7 @@ impl Binding {
     /// back what its exporter merged or dropped.
     ///
     /// `elsewhere` are other checkpoints of the series: they tell which tensors are equal, or never
-    /// change, by more than chance.
+    /// change, by more than chance, and which were trained by the time of the reference.
     ///
     /// # Errors
     ///
@@ -177,7 +186,7 @@ impl Binding {
         bind: &Bind,
         reference: &str,
         weights: &Weights,
-        elsewhere: &[Weights],
+        elsewhere: &Elsewhere,
     ) -> Result<Self, GraphError> {
         search::search(model, bind, reference, weights, elsewhere)
     }
@@ -192,18 +201,18 @@ impl Binding {
         bind: &Bind,
         example: &str,
         weights: &Weights,
-        elsewhere: &[Weights],
+        elsewhere: &Elsewhere,
     ) -> Result<Self, GraphError> {
         by_name::by_name(model, bind, example, weights, elsewhere)
     }
 
-    /// Whether a checkpoint may be the one that the graph was exported from: some weight is in it.
+    /// How many weights of the graph are in a checkpoint: the more, the likelier it was exported from it.
     ///
     /// # Errors
     ///
     /// [`GraphError::Archive`] for tensors that cannot be read.
-    pub fn resembles(model: &Model, weights: &Weights) -> Result<bool, GraphError> {
-        Ok(search::resembles(model, weights)?)
+    pub fn resemblance(model: &Model, weights: &Weights) -> Result<usize, GraphError> {
+        Ok(search::resemblance(model, weights)?)
     }
 
     /// Whether every feed was compared by value.
@@ -212,10 +221,10 @@ impl Binding {
         !self.feeds.is_empty() && self.feeds.iter().all(|feed| feed.evidence.is_by_value())
     }
 
-    /// Whether some tie was broken by nothing better than order.
+    /// Whether another binding would explain the reference checkpoint as well.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
-        self.feeds.iter().any(|feed| feed.evidence == Evidence::TieByOrder)
+        self.feeds.iter().any(|feed| feed.evidence.is_guess())
     }
 
     /// What feeds nothing, tensors and initializers alike, by the reason why that is right.

@@ -2,20 +2,21 @@
 //!
 //! A bias that is zero at the exported checkpoint adds nothing there, and optimizing exporters
 //! remove it; at later checkpoints it is something else. The module tells where it belongs: the
-//! bias beside a weight is added where the weight is used.
+//! bias beside a weight is added where the weight is used. That is how layers are built, but the
+//! graph cannot prove it, so that such a binding is a guess until records say otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::index::{Index, Known};
-use super::layout::Piece;
-use super::names::{Name, Role};
+use super::layout::{Piece, Slice};
+use super::names::{Name, Order, Role};
 use super::norm::{Folded, Part};
 use super::recipe::Recipe;
 use super::rules::restored_name;
 use super::wiring::Wiring;
 use super::{Evidence, Feed};
 use crate::archive::{Kind, Weights};
-use crate::graph::Model;
+use crate::graph::{Model, Use};
 
 /// Adds a bias, and its feed, for each tensor or fold that is zero at the reference checkpoint,
 /// feeds nothing, and stands beside the weight of a node without a bias.
@@ -31,12 +32,20 @@ pub(super) fn restore(
     let mut restored = Vec::new();
     for feed in feeds.values() {
         let Some((recipe, channels)) = dropped(feed, &free) else { continue };
-        let is_zero =
-            recipe.value(weights, &[channels], feed.kind).is_ok_and(|value| value.doubles().iter().all(|v| *v == 0.0));
-        let nodes: BTreeSet<usize> = model.uses(&feed.initializer).iter().map(|place| place.node).collect();
-        for node in nodes.into_iter().filter(|&node| is_zero && wiring.lacks_bias(node)) {
-            let Some(output) = wiring.output(node) else { continue };
-            restored.push((node, output.to_owned(), recipe.clone(), channels, feed.kind));
+        let value = recipe.value(weights, &[channels], feed.kind);
+        if !value.is_ok_and(|value| value.doubles().iter().all(|value| *value == 0.0)) {
+            continue;
+        }
+        let uses = model.uses(&feed.initializer);
+        // Used in different ways, the weight does not tell where its bias was added.
+        let manners: BTreeSet<Option<String>> = uses.iter().map(|&place| wiring.manner(place)).collect();
+        let takes = |place: Use| wiring.takes_bias(place) && is_last(feed, wiring.order(place), channels);
+        if manners.len() != 1 || !uses.iter().all(|&place| takes(place)) {
+            continue;
+        }
+        for place in uses {
+            let Some(output) = wiring.output(place.node) else { continue };
+            restored.push((place.node, output.to_owned(), recipe.clone(), channels, feed.kind));
         }
     }
     for (node, output, recipe, channels, kind) in restored {
@@ -59,6 +68,20 @@ fn restored_feed(initializer: String, recipe: Recipe, channels: usize, kind: Kin
     }
 }
 
+/// Whether the outputs of a weight are as many as the bias has values, on the side where the operator has them.
+fn is_last(feed: &Feed, order: Option<Order>, channels: usize) -> bool {
+    let outputs = match order {
+        Some(Order::OutputsFirst) => feed.shape.first(),
+        Some(Order::OutputsLast) => feed.shape.last(),
+        None => None,
+    };
+    // Of a square matrix only the framework's convention tells which side that is.
+    let found = feed.recipe.tensors().first().and_then(|name| Name::new(name).order);
+    let turned = matches!(&feed.recipe, Recipe::Tensor(piece) if piece.axes.is_some());
+    let agrees = found.zip(order).is_none_or(|(found, order)| (found != order) == turned);
+    outputs == Some(&channels) && agrees
+}
+
 /// The bias that belongs to a weight and feeds nothing: a tensor, or what a normalization makes of it.
 fn dropped(feed: &Feed, free: &[&Known<'_>]) -> Option<(Recipe, usize)> {
     let beside = |name: &Name, role: Role| {
@@ -66,10 +89,13 @@ fn dropped(feed: &Feed, free: &[&Known<'_>]) -> Option<(Recipe, usize)> {
         found.next().filter(|_| found.next().is_none())
     };
     match &feed.recipe {
-        Recipe::Tensor(Piece { name, .. }) => {
-            let name = Name::new(name);
+        Recipe::Tensor(piece) => {
+            let name = Name::new(&piece.name);
             let bias = beside(&name, Role::Bias).filter(|_| name.role == Some(Role::Weight))?;
-            Some((Recipe::whole(bias.name), bias.values.len()))
+            // The bias of a part of the outputs is that part of the bias.
+            let slice = piece.slice.map(|slice| Slice { axis: 0, ..slice });
+            let recipe = Recipe::Tensor(Piece { slice, ..Piece::whole(bias.name) });
+            Some((recipe, slice.map_or(bias.values.len(), |slice| slice.end - slice.start)))
         }
         Recipe::Folded(folded) => {
             let Part::Weight { piece, .. } = &folded.part else { return None };

@@ -4,11 +4,11 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::layout;
-use super::names::{Name, Order};
+use super::names::Name;
 use super::recipe::{Obstacle, Recipe};
 use super::wiring::Wiring;
 use super::{Evidence, Feed};
-use crate::archive::{Kind, Weights};
+use crate::archive::Weights;
 use crate::graph::{GraphError, Initializer, Model, Use};
 
 /// Which initializers a recipe is for.
@@ -74,52 +74,49 @@ impl<'b> Compiled<'b> {
     }
 
     /// Splits and restores what the names of literal rules ask for, so that a written binding is found again.
-    pub(super) fn prepare(&self, model: &mut Model) -> Result<(), GraphError> {
+    pub(super) fn prepare(&self, model: &mut Model, weights: &Weights) -> Result<(), GraphError> {
         for (_, rule) in &self.rules {
             let name = unescape(&rule.initializer);
-            let Some((before, output)) = name.split_once(FOR) else { continue };
-            if model.has_initializer(&name) {
+            if model.has_initializer(&name) || !name.contains(FOR) || regex::escape(&name) != rule.initializer {
                 continue;
             }
             let wiring = Wiring::new(model);
-            let missing = || GraphError::Rule {
-                rule: rule.initializer.clone(),
-                reason: format!(
-                    "found no node of the graph that computes `{}`; write the rules again with `bind --write`",
-                    output.trim_start_matches(FOR)
-                ),
-            };
-            match output.strip_prefix(FOR) {
-                Some(output) => {
-                    let node = wiring.producer(output).filter(|&node| wiring.lacks_bias(node)).ok_or_else(missing)?;
-                    let (len, kind) = bias_shape(model, &wiring, node).ok_or_else(missing)?;
-                    model.add_bias(node, &name, &[len], kind).ok_or_else(missing)?;
-                }
-                None => {
-                    let node = wiring.producer(output).ok_or_else(missing)?;
-                    let uses: Vec<Use> =
-                        wiring.uses(before).iter().copied().filter(|place| place.node == node).collect();
-                    if uses.is_empty() {
-                        return Err(missing());
-                    }
-                    model.split(before, &uses, &name);
-                }
+            // A name may have the separator in it: every place is tried.
+            let places = name.match_indices(FOR).map(|(place, _)| (&name[..place], &name[place + 1..]));
+            let found = places.into_iter().any(|(before, output)| match output.strip_prefix(FOR) {
+                Some(output) => restored(model, &wiring, &rule.from, weights, output, &name),
+                None => split(model, &wiring, before, output, &name),
+            });
+            if !found {
+                return Err(GraphError::Rule {
+                    rule: rule.initializer.clone(),
+                    reason: "found no such weight in the graph, nor one to make it of; write the rules again with `bind --write`".to_owned(),
+                });
             }
         }
         Ok(())
     }
 }
 
-/// The length and type of the bias that a node would take, from its weight.
-fn bias_shape(model: &Model, wiring: &Wiring, node: usize) -> Option<(usize, Kind)> {
-    model.initializers().iter().find_map(|initializer| {
-        let place = wiring.uses(initializer.name).iter().find(|place| place.node == node && place.input == 1)?;
-        let axis = match wiring.order(*place) {
-            Some(Order::OutputsFirst) => initializer.shape.first(),
-            Some(Order::OutputsLast) | None => initializer.shape.last(),
-        };
-        axis.map(|&size| (size, initializer.kind))
-    })
+/// Gives a node's use of an initializer a copy of its own, if there is such a use.
+fn split(model: &mut Model, wiring: &Wiring, initializer: &str, output: &str, name: &str) -> bool {
+    let Some(node) = wiring.producer(output) else { return false };
+    let uses: Vec<Use> = wiring.uses(initializer).iter().copied().filter(|place| place.node == node).collect();
+    !uses.is_empty() && model.split(initializer, &uses, name) == name
+}
+
+/// Gives a node a bias again, if it lacks one.
+fn restored(model: &mut Model, wiring: &Wiring, recipe: &Recipe, weights: &Weights, output: &str, name: &str) -> bool {
+    let Some(node) = wiring.producer(output).filter(|&node| wiring.lacks_bias(node)) else { return false };
+    let shape = |name: &str| weights.get(name).map(|tensor| tensor.shape.to_vec());
+    let len = match recipe {
+        Recipe::Tensor(piece) => shape(&piece.name).and_then(|shape| piece.shape(&shape).ok()),
+        Recipe::Folded(folded) => shape(&folded.variance),
+        Recipe::Joined(_) | Recipe::Scaled(_) => None,
+    };
+    let kind = model.initializers().iter().map(|initializer| initializer.kind).find(|kind| kind.is_float());
+    let (Some(len), Some(kind)) = (len, kind) else { return false };
+    model.add_bias(node, name, &[layout::len(&len)], kind).is_some_and(|made| made == name)
 }
 
 /// A name out of the expression that matches only it; other expressions stay what they are.

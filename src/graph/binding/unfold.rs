@@ -71,7 +71,10 @@ impl<'w> Search<'_, 'w> {
                 .iter()
                 .filter(|name| names.iter().all(|other| other.role == Some(Role::Weight) || name.beside(other)))
                 .count();
-            let pairs = names.iter().flat_map(|a| names.iter().map(|b| usize::from(a.beside(b)))).sum::<usize>();
+            // Each tensor is worth what stands beside it, not that it is there.
+            let others =
+                |at: usize| names.iter().enumerate().filter(move |(place, _)| *place != at).map(|(_, name)| name);
+            let pairs = (0..names.len()).filter(|&at| others(at).any(|other| names[at].beside(other))).count();
             let placed = names.iter().filter(|name| modules.iter().any(|module| name.lies_in(module))).count();
             let named = names.iter().filter(|name| name.means(&Name::new(initializer.name))).count();
             (pairs, placed + named, together)

@@ -12,6 +12,8 @@ struct Wire {
     inputs: Vec<String>,
     module: Option<String>,
     transposes_weight: bool,
+    /// Whether products are taken as they are.
+    is_plain: bool,
 }
 
 /// The nodes of a model by place and by what they compute.
@@ -38,6 +40,9 @@ impl Wiring {
                 inputs: node.inputs.to_vec(),
                 module: node.module.clone(),
                 transposes_weight: node.integer("transB").is_some_and(|value| value != 0),
+                is_plain: ["alpha", "beta"]
+                    .into_iter()
+                    .all(|name| node.float(name).is_none_or(|value| value.to_bits() == 1_f32.to_bits())),
             };
             wires.insert(node.place, wire);
         }
@@ -108,7 +113,8 @@ impl Wiring {
         let wire = self.wires.get(&place.node)?;
         match (wire.operator.as_str(), place.input) {
             ("Gemm", 1) if wire.transposes_weight => Some(Order::OutputsFirst),
-            ("Gemm" | "MatMul", 1) => Some(Order::OutputsLast),
+            // Of a normalization the weight is a vector: first or last is the same.
+            ("Gemm" | "MatMul" | "LayerNormalization", 1) => Some(Order::OutputsLast),
             ("Conv", 1) => Some(Order::OutputsFirst),
             _ => None,
         }
@@ -143,7 +149,12 @@ impl Wiring {
         found
     }
 
-    /// Whether the node is one that a bias can be given back to, as far as its operator and inputs tell.
+    /// Whether the node takes the weight, and could take a bias that it lacks, to be added to its plain product.
+    pub(super) fn takes_bias(&self, place: Use) -> bool {
+        self.lacks_bias(place.node) && place.input == 1 && self.wires.get(&place.node).is_some_and(|wire| wire.is_plain)
+    }
+
+    /// Whether the node is one that a bias can be given back to.
     pub(super) fn lacks_bias(&self, node: usize) -> bool {
         let Some(wire) = self.wires.get(&node) else { return false };
         let has = |input: usize| wire.inputs.get(input).is_some_and(|name| !name.is_empty());

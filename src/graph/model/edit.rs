@@ -96,7 +96,6 @@ fn sum(node: &mut NodeProto, bias: &str, names: &mut Names) -> Option<NodeProto>
     node.output[0].clone_from(&product);
     Some(NodeProto {
         op_type: Some("Add".to_owned()),
-        name: Some(format!("{}_bias", node.name())),
         input: vec![product, bias.to_owned()],
         output: vec![result],
         metadata_props: node.metadata_props.clone(),
