@@ -14,6 +14,9 @@ use super::SamplesError;
 /// The largest member of an `.npz` that is unpacked: a damaged size must not exhaust memory.
 const LARGEST_MEMBER: u64 = 1 << 36;
 
+/// The brackets of dictionaries and lists that a header may have: a plain array's has one.
+const MOST_LISTS: usize = 6;
+
 /// An array of a `.npy` file or of a member of an `.npz` file, in row-major order.
 #[derive(Clone, Debug)]
 pub struct Array {
@@ -272,12 +275,7 @@ impl Array {
 
 fn parse(name: String, bytes: &[u8]) -> Result<Array, SamplesError> {
     let fail = |reason: String| SamplesError::Array { array: name.clone(), reason };
-    // Format versions from 2 on claim a header of up to 4 GiB, which the reader would allocate at once.
-    if let [.., 2..=u8::MAX, _, a, b, c, d] = bytes.get(..12).unwrap_or_default()
-        && u32::from_le_bytes([*a, *b, *c, *d]) as usize > bytes.len()
-    {
-        return Err(fail("found a header longer than the file; it is cut short or damaged".to_owned()));
-    }
+    check_header(bytes).map_err(&fail)?;
     let file = NpyFile::new(bytes)
         .map_err(|error| fail(format!("not a valid .npy file: {error}; save it with `numpy.save`")))?;
     let dtype = file.dtype();
@@ -327,6 +325,29 @@ fn parse(name: String, bytes: &[u8]) -> Result<Array, SamplesError> {
     Ok(Array { name, values })
 }
 
+/// Refuses headers that the reader would allocate or work for without bound: it believes the length
+/// that a header claims, and takes twice as long, or longer, for each list or set in another.
+fn check_header(bytes: &[u8]) -> Result<(), String> {
+    let (start, length) = match *bytes {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => (10, usize::from(u16::from_le_bytes([a, b]))),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2..=u8::MAX, _, a, b, c, d, ..] => {
+            (12, u32::from_le_bytes([a, b, c, d]) as usize)
+        }
+        // What is no such file the reader refuses.
+        _ => return Ok(()),
+    };
+    let Some(header) = bytes[start..].get(..length) else {
+        return Err("found a header longer than the file; it is cut short or damaged".to_owned());
+    };
+    let lists = header.iter().filter(|letter| matches!(letter, b'{' | b'[')).count();
+    if lists > MOST_LISTS {
+        return Err(format!(
+            "found {lists} brackets in its header, needed those of a plain array; save it without fields"
+        ));
+    }
+    Ok(())
+}
+
 fn typed<T: Deserialize + Clone>(
     bytes: &[u8],
     shape: &[usize],
@@ -342,4 +363,29 @@ fn typed<T: Deserialize + Clone>(
         }
     }
     .map_err(|error| fail(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn npy(header: &str) -> Vec<u8> {
+        let length = u32::try_from(header.len()).unwrap().to_le_bytes();
+        [b"\x93NUMPY\x02\0".as_slice(), &length, header.as_bytes(), &[0; 4]].concat()
+    }
+
+    #[test]
+    fn headers_that_would_take_for_ever_are_refused() {
+        let shape = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }";
+        assert_eq!(parse(String::new(), &npy(shape)).unwrap().rows(), 1);
+        let fields = "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }";
+        assert!(parse(String::new(), &npy(fields)).unwrap_err().to_string().contains("needed numbers"));
+        for bracket in ["{", "["] {
+            let nested = npy(&format!("{{'descr': {}", bracket.repeat(100)));
+            assert!(parse(String::new(), &nested).unwrap_err().to_string().contains("brackets in its header"));
+        }
+        let mut claiming = npy(shape);
+        claiming[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(parse(String::new(), &claiming).unwrap_err().to_string().contains("longer than the file"));
+    }
 }
