@@ -14,7 +14,7 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use infoplane::archive::Weights;
-use infoplane::graph::{Bind, Binding, Model};
+use infoplane::graph::{Bind, Binding, Elsewhere, Model};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -113,7 +113,8 @@ fn benches(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let mut model = Model::open(&path).unwrap();
                 let weights = Weights::open(&checkpoint).unwrap();
-                let binding = Binding::by_value(&mut model, &Bind::default(), "step-1", &weights, &[]).unwrap();
+                let binding =
+                    Binding::by_value(&mut model, &Bind::default(), "step-1", &weights, &Elsewhere::default()).unwrap();
                 assert!(binding.feeds.len() == MATRICES && binding.is_proven() && !binding.is_ambiguous());
                 binding
             });

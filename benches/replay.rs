@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use infoplane::archive::{Checkpoint, Series};
-use infoplane::graph::{Bind, Binding, Model, SessionGraph, Tap, select_taps};
+use infoplane::graph::{Bind, Binding, Elsewhere, Model, SessionGraph, Tap, select_taps};
 use infoplane::replay::{FeedInputs, Replayed, Runtime, Session, replay};
 use infoplane::samples::{Samples, Source};
 
@@ -41,7 +41,8 @@ impl Replay {
         let taps = select_taps(&model, &wanted, &BTreeMap::new()).unwrap();
         let reference = checkpoints.last().unwrap();
         let weights = reference.open().unwrap();
-        let binding = Binding::by_value(&mut model, &Bind::default(), reference.name(), &weights, &[]).unwrap();
+        let binding =
+            Binding::by_value(&mut model, &Bind::default(), reference.name(), &weights, &Elsewhere::default()).unwrap();
         let fed = binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
         let samples = Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None).unwrap();

@@ -19,7 +19,7 @@ use common::{
 };
 use half::{bf16, f16};
 use infoplane::archive::Series;
-use infoplane::graph::{Bind, Binding, Model, select_taps};
+use infoplane::graph::{Bind, Binding, Elsewhere, Model, select_taps};
 use infoplane::replay::{FeedInputs, Runtime, Session, replay};
 use infoplane::samples::{Samples, Source};
 use safetensors::Dtype;
@@ -68,7 +68,8 @@ fn activations_are_those_that_the_framework_recorded() {
         let series = Series::find(&folder, "step-*.safetensors", None).unwrap();
         let last = series.checkpoints().last().unwrap();
         let weights = last.open().unwrap();
-        let binding = Binding::by_value(&mut model, &Bind::default(), last.name(), &weights, &[]).unwrap();
+        let binding =
+            Binding::by_value(&mut model, &Bind::default(), last.name(), &weights, &Elsewhere::default()).unwrap();
         let fed = binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
         let samples = Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None).unwrap().first(16);
         let mut compared = 0;

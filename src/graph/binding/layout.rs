@@ -55,7 +55,8 @@ impl Piece {
             *size = slice.end - slice.start;
         }
         if let Some(reshape) = &self.reshape {
-            if len(reshape) != len(&shape) {
+            // A shape of the pipeline file may be of any size.
+            if reshape.iter().try_fold(1_usize, |len, &size| len.checked_mul(size)) != Some(len(&shape)) {
                 return Err(format!("as many values as shape {reshape:?}"));
             }
             shape.clone_from(reshape);
