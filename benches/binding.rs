@@ -24,7 +24,7 @@ const COLUMNS: usize = 2048;
 
 /// The values of a matrix: different everywhere, and the same in every run.
 fn matrix(number: usize) -> Vec<f32> {
-    let mut state = number as u32 + 1;
+    let mut state = u32::try_from(number).unwrap() + 1;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as f32 / (1 << 24) as f32 - 0.5
@@ -61,10 +61,8 @@ fn varint(mut value: u64) -> Vec<u8> {
 fn write_graph(path: &Path, transposes: bool) {
     let mut graph = Vec::new();
     for number in 0..MATRICES {
-        let (values, shape) = match transposes {
-            true => (transposed(&matrix(number)), [COLUMNS, ROWS]),
-            false => (matrix(number), [ROWS, COLUMNS]),
-        };
+        let (values, shape) =
+            if transposes { (transposed(&matrix(number)), [COLUMNS, ROWS]) } else { (matrix(number), [ROWS, COLUMNS]) };
         let input = if number == 0 { "x".to_owned() } else { format!("y{}", number - 1) };
         let node = [
             field(1, input.as_bytes()),

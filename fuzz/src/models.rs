@@ -4,12 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use crate::archive::Weights;
-use crate::graph::{Bind, Binding, Model, SessionGraph, select_taps, suggest_taps};
+use crate::graph::{Bind, Binding, Elsewhere, Model, SessionGraph, select_taps, suggest_taps};
 use crate::{file, folder};
 
 /// What models are bound to: the last checkpoint of a series and its first, of which seeds are
 /// exports, and one of all that is rare.
-static CHECKPOINTS: LazyLock<[Weights; 3]> = LazyLock::new(|| {
+static CHECKPOINTS: LazyLock<[Weights; 3]> = LazyLock::new(opened);
+
+/// What tells whether tensors are trained, or always equal.
+static ELSEWHERE: LazyLock<Elsewhere> = LazyLock::new(|| {
+    let [last, first, rare] = opened();
+    Elsewhere { before: vec![first], after: vec![last, rare] }
+});
+
+fn opened() -> [Weights; 3] {
     let files = [
         include_bytes!("../../data/zoo/mlp/step-000200.safetensors").to_vec(),
         include_bytes!("../../data/zoo/mlp/step-000000.safetensors").to_vec(),
@@ -23,7 +31,7 @@ static CHECKPOINTS: LazyLock<[Weights; 3]> = LazyLock::new(|| {
         let (name, bytes) = files.next().expect("a name for each");
         Weights::open(&file(&folder, name, &bytes)).expect("a checkpoint")
     })
-});
+}
 
 /// A checkpoint of tensors without values, of small ones, of a normalization, and of several types.
 fn rare() -> Vec<u8> {
@@ -108,22 +116,21 @@ fn cut(model: &Model) {
 /// Binds a model by value to each checkpoint, where need be with tensors left over, and by name with
 /// the rules that this gave.
 fn bind(model: &Model) {
-    let elsewhere = CHECKPOINTS.as_slice();
     let strict = Bind::default();
     let lenient = Bind { unused: vec!["*".to_owned()], ..Bind::default() };
-    for weights in elsewhere {
-        let _ = Binding::resembles(model, weights);
+    for weights in CHECKPOINTS.iter() {
+        let _ = Binding::resemblance(model, weights);
         let by_value = |bind| {
             let mut changed = model.clone();
-            Binding::by_value(&mut changed, bind, "step", weights, elsewhere).map(|binding| (binding, changed))
+            Binding::by_value(&mut changed, bind, "step", weights, &ELSEWHERE).map(|binding| (binding, changed))
         };
         match by_value(&strict).or_else(|_| by_value(&lenient)) {
             Ok((binding, changed)) => {
                 follow(&binding, &changed);
                 let rules = Bind { rules: binding.rules(), ..lenient.clone() };
-                let _ = Binding::by_name(&mut model.clone(), &rules, "step", weights, elsewhere);
+                let _ = Binding::by_name(&mut model.clone(), &rules, "step", weights, &ELSEWHERE);
             }
-            Err(_) => _ = Binding::by_name(&mut model.clone(), &lenient, "step", weights, elsewhere),
+            Err(_) => _ = Binding::by_name(&mut model.clone(), &lenient, "step", weights, &ELSEWHERE),
         }
     }
 }

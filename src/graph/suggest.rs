@@ -100,7 +100,11 @@ pub fn suggest_taps(model: &Model, shapes: &BTreeMap<String, Vec<Option<usize>>>
     // Where the number of samples is open, the axis of the samples is: a tap has it first.
     let is_open = model.inputs().iter().any(|input| input.dims.first().is_some_and(Option::is_none));
     let enough_axes = |candidate: &&Candidate<'_>| {
-        shapes.get(candidate.name).is_none_or(|shape| shape.len() > 1 && !(is_open && shape[0].is_some()))
+        let is_tap = |shape: &Vec<Option<usize>>| {
+            let is_told = shape.iter().any(Option::is_some);
+            shape.len() > 1 && (!is_open || shape[0].is_none() && is_told)
+        };
+        shapes.get(candidate.name).is_none_or(is_tap)
     };
     let narrow: Vec<&Candidate<'_>> = flow.candidates.iter().filter(|candidate| candidate.is_narrow).collect();
     let mut chosen = one_a_block(narrow.into_iter().filter(enough_axes));

@@ -137,6 +137,15 @@ impl Plan {
         })
     }
 
+    /// Who feeds whom on what evidence, and the proof, as JSON: kept with every part.
+    #[must_use]
+    pub fn binding_text(&self) -> String {
+        let proof = self.proof.as_ref().map(|proof| {
+            json!({ "largest-difference": proof.largest_difference, "tensor": proof.tensor, "n-samples": proof.n_samples })
+        });
+        json!({ "reference": self.reference, "feeds": self.binding.feeds, "proof": proof }).to_string()
+    }
+
     /// The number of samples.
     #[must_use]
     pub fn n_samples(&self) -> usize {

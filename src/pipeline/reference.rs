@@ -102,51 +102,45 @@ fn elsewhere(checkpoints: &[Checkpoint], reference: &Checkpoint) -> Elsewhere {
     elsewhere
 }
 
-/// Tries the last checkpoint, and then the one that shares most weights with the graph.
+/// Tries the last checkpoint, and then the one that shares more weights with the graph than it does.
 fn search(table: &GraphTable, model: &Model, checkpoints: &[Checkpoint]) -> Result<Bound, PipelineError> {
-    let mut refused: Option<GraphError> = None;
     let mut unreadable: Option<ArchiveError> = None;
-    let mut likeness: Vec<(usize, usize)> = Vec::new();
-    for (place, checkpoint) in checkpoints.iter().enumerate().rev() {
-        let weights = match checkpoint.open() {
-            Ok(weights) => weights,
-            Err(error) => {
-                unreadable = unreadable.or(Some(error));
-                continue;
-            }
-        };
-        let shared = match Binding::resemblance(model, &weights) {
+    // The checkpoint that shares most so far, and why it was refused, if it was tried.
+    let mut best: Option<(usize, &Checkpoint, Option<GraphError>)> = None;
+    for checkpoint in checkpoints.iter().rev() {
+        let shared = checkpoint.open().map_err(PipelineError::from).and_then(|weights| {
+            let shared = Binding::resemblance(model, &weights)?;
+            Ok((shared, weights))
+        });
+        let (shared, weights) = match shared {
             Ok(shared) => shared,
-            Err(GraphError::Archive(error)) => {
+            Err(PipelineError::Archive(error) | PipelineError::Graph(GraphError::Archive(error))) => {
                 unreadable = unreadable.or(Some(error));
                 continue;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
+        let is_first = best.is_none();
+        if best.as_ref().is_none_or(|(most, ..)| shared > *most) {
+            best = Some((shared, checkpoint, None));
+        }
         // The first that can be read is tried at once: graphs are mostly exported from the last one.
-        if likeness.is_empty() && shared > 0 {
+        if is_first && shared > 0 {
             match bound(table, model, weights, checkpoint, checkpoints) {
-                Err(PipelineError::Graph(error)) => refused = Some(error),
+                Err(PipelineError::Graph(refused)) => best = Some((shared, checkpoint, Some(refused))),
                 other => return other,
             }
-        } else {
-            likeness.push((shared, place));
-            continue;
         }
-        likeness.push((0, place));
     }
-    // Of equally like ones the later; where nothing is shared, every weight may be folded.
-    match (likeness.into_iter().max(), refused, unreadable) {
-        (Some((0, _)), Some(nearest), _) => Err(PipelineError::NoReference { nearest }),
-        (Some((_, place)), _, _) => {
-            let checkpoint = &checkpoints[place];
-            match bound(table, model, checkpoint.open()?, checkpoint, checkpoints) {
-                Err(PipelineError::Graph(nearest)) => Err(PipelineError::NoReference { nearest }),
-                other => other,
-            }
-        }
-        (None, _, Some(error)) => Err(error.into()),
-        (None, ..) => unreachable!("a series has a checkpoint"),
+    match (best, unreadable) {
+        (Some((_, _, Some(nearest))), _) => Err(PipelineError::NoReference { nearest }),
+        // Where nothing is shared, every weight may be folded.
+        (Some((_, checkpoint, None)), _) => match bound(table, model, checkpoint.open()?, checkpoint, checkpoints) {
+            Err(PipelineError::Graph(nearest)) => Err(PipelineError::NoReference { nearest }),
+            other => other,
+        },
+        (None, Some(error)) => Err(error.into()),
+        (None, None) => unreachable!("a series has a checkpoint"),
     }
 }
 

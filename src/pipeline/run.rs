@@ -214,6 +214,7 @@ impl Work<'_> {
             plan: self.plan.hash.clone(),
             pipeline: self.plan.pipeline.resolved(),
             runtime: self.plan.runtime.version().to_owned(),
+            binding: self.plan.binding_text(),
             failed_rows,
             retry: row.error.is_some(),
         };

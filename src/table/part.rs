@@ -35,6 +35,8 @@ pub struct Provenance {
     pub pipeline: String,
     /// The version of ONNX Runtime.
     pub runtime: String,
+    /// Who feeds whom on what evidence, and the proof, as JSON.
+    pub binding: String,
     /// How many rows of the checkpoint have no value, so that a rerun that keeps it can still tell.
     pub failed_rows: usize,
     /// Whether the checkpoint failed as a whole: the machine may have been at fault, so that a rerun tries again.
@@ -125,6 +127,7 @@ pub(super) fn write<R: Rows>(file: File, path: &Path, rows: &[R], provenance: &P
         (PLAN, &provenance.plan),
         ("infoplane.pipeline", &provenance.pipeline),
         ("infoplane.onnxruntime", &provenance.runtime),
+        ("infoplane.binding", &provenance.binding),
     ];
     let pairs = pairs.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
     let properties = WriterProperties::builder()

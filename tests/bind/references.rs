@@ -81,6 +81,8 @@ fn equal_weights_of_an_untrained_network_find_their_own_tensors() {
         ("mha", "torchscript-unfolded.onnx"),
         ("lstm", "torchscript-unfolded.onnx"),
         ("conv-bn", "dynamo-unoptimized.onnx"),
+        // Nameless, but every tensor of zeros stands beside a weight of its own.
+        ("flax-nnx", "jax2onnx.onnx"),
     ] {
         from_the_first_step(archive, export).proven();
     }
@@ -89,16 +91,17 @@ fn equal_weights_of_an_untrained_network_find_their_own_tensors() {
 
 #[test]
 fn equal_weights_that_nothing_tells_apart_are_in_doubt() {
-    // Initializers called `const_N` in nodes without modules, half of them zeros and ones.
-    for (archive, export) in [("flax-nnx", "jax2onnx.onnx"), ("keras-jax", "keras.onnx")] {
-        let mut zoo = from_the_first_step(archive, export);
-        zoo.recorded = None;
-        let said = zoo.doubted(&["some ties were broken by order only"]);
-        assert_eq!(said["proof"]["holds"], true, "{said}");
-        for (step, flags) in flags(&zoo.rows(0)) {
-            assert_eq!(flags, ["ambiguous-binding"], "{archive}, step {step}");
-        }
+    // Initializers called `const_N` in nodes without modules, half of them zeros and ones: of the
+    // normalizations nothing tells which is which.
+    let mut zoo = from_the_first_step("keras-jax", "keras.onnx");
+    zoo.recorded = None;
+    let said = zoo.doubted(&["feeds are guesses"]);
+    assert_eq!(said["proof"]["holds"], true, "{said}");
+    for (step, flags) in flags(&zoo.rows(0)) {
+        assert_eq!(flags, ["ambiguous-binding"], "step {step}");
     }
+    // What the framework computed at every checkpoint settles it.
+    from_the_first_step("keras-jax", "keras.onnx").proven();
 }
 
 /// The MLP whose values of step 0 lie in another file; its exporter keeps short ones in the graph.

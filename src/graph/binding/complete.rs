@@ -61,7 +61,7 @@ pub(super) fn unexplained(
 /// What to say of an initializer that holds the value of one tensor under the name of another.
 ///
 /// The name and the value contradict each other: weights were exchanged in one of both files.
-pub(super) fn misnamed(feed: &Feed, index: &Index<'_>) -> Option<String> {
+pub(super) fn misnamed(feed: &Feed, index: &Index<'_>, model: &Model) -> Option<String> {
     let Recipe::Tensor(piece) = &feed.recipe else { return None };
     let named = &index.tensors[index.place(&feed.initializer)?];
     let is_other =
@@ -70,9 +70,10 @@ pub(super) fn misnamed(feed: &Feed, index: &Index<'_>) -> Option<String> {
     (is_other && other.values != named.values).then(|| {
         format!(
             "initializer `{}`: found the value of tensor `{}`, while the tensor of its own name has another one; needed name and value to \
-             agree; weights were exchanged in the graph or in the checkpoint: export again, or say which counts with a rule in \
-             `[graph.bind] rules`",
-            feed.initializer, piece.name
+             agree; weights were exchanged in the graph or in the checkpoint: {}, or say which counts with a rule in `[graph.bind] rules`",
+            feed.initializer,
+            piece.name,
+            advice::export(model.producer())
         )
     })
 }

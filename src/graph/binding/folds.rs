@@ -169,10 +169,10 @@ fn normalizations(factors: &[Option<f64>], part: &Part, tensors: &[&Known<'_>]) 
                     Some((scale.map_or(1.0, |scale| scale.values[c]) / factors[c]?).powi(2) - variance.values[c])
                 })
                 .filter(|epsilon| (1e-12..0.1).contains(epsilon));
-            let epsilons = EPSILONS.iter().copied().chain(solved);
-            let fitting = epsilons.filter_map(|epsilon| Some((off(epsilon)?, epsilon)));
             // The first of equally good ones is the most common.
-            let best = fitting.reduce(|best, other| if other.0 < best.0 { other } else { best });
+            let usual = EPSILONS.iter().filter_map(|&epsilon| Some((off(epsilon)?, epsilon)));
+            let usual = usual.reduce(|best, other| if other.0 < best.0 { other } else { best });
+            let best = usual.or_else(|| solved.and_then(|epsilon| Some((off(epsilon)?, epsilon))));
             if let Some((worst, epsilon)) = best {
                 let folded = Folded {
                     part: part.clone(),

@@ -11,7 +11,7 @@ use super::super::walk::{DEPTH, bodies_mut, nodes};
 use super::names::{Names, Scope, rename};
 
 /// Bytes that the written-out calls may have in all: functions that call functions grow exponentially.
-const MOST: usize = 1 << 30;
+const MOST: usize = 1 << 28;
 /// What a node takes in memory beside its names and attributes.
 const NODE: usize = 512;
 
