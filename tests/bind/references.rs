@@ -100,8 +100,8 @@ fn equal_weights_that_nothing_tells_apart_are_in_doubt() {
     for (step, flags) in flags(&zoo.rows(0)) {
         assert_eq!(flags, ["ambiguous-binding"], "step {step}");
     }
-    // What the framework computed at every checkpoint settles it.
-    from_the_first_step("keras-jax", "keras.onnx").proven();
+    // What the framework computed at the later checkpoints tells that the guess is wrong.
+    from_the_first_step("keras-jax", "keras.onnx").doubted(&["2 of 3 records differ", "steps 40, 200"]);
 }
 
 /// The MLP whose values of step 0 lie in another file; its exporter keeps short ones in the graph.
