@@ -6,6 +6,7 @@ use std::fmt;
 use ndarray::{ArrayViewD, IxDyn};
 use serde::{Deserialize, Serialize};
 
+use super::transpose;
 use crate::archive::{Kind, Numbers};
 
 /// A tensor, or a part of it, in some layout: sliced, then reshaped, then its axes permuted.
@@ -139,10 +140,14 @@ pub(super) fn permute(values: &Numbers<'_>, shape: &[usize], axes: &[usize]) -> 
     macro_rules! permute {
         ($type:ty) => {{
             let plain = values.plain::<$type>();
-            let view = ArrayViewD::from_shape(IxDyn(shape), &plain).expect("the shape has as many values");
-            let ordered = view.permuted_axes(IxDyn(axes));
-            bytemuck::cast_slice(&ordered.as_standard_layout().as_slice().expect("a standard layout is a slice"))
-                .to_vec()
+            if let Some((rows, columns)) = transpose::as_matrix(shape, axes) {
+                bytemuck::cast_slice(&transpose::transposed(&plain, rows, columns)).to_vec()
+            } else {
+                let view = ArrayViewD::from_shape(IxDyn(shape), &plain).expect("the shape has as many values");
+                let ordered = view.permuted_axes(IxDyn(axes));
+                bytemuck::cast_slice(&ordered.as_standard_layout().as_slice().expect("a standard layout is a slice"))
+                    .to_vec()
+            }
         }};
     }
     let bytes: Vec<u8> = bits!(values.kind(), permute);
@@ -254,6 +259,9 @@ fn same(values: &Numbers<'_>, shape: &[usize], axes: &[usize], wanted: &Numbers<
     macro_rules! same {
         ($type:ty) => {{
             let (plain, wanted): (Cow<'_, [$type]>, Cow<'_, [$type]>) = (values.plain(), wanted.plain());
+            if let Some((rows, columns)) = transpose::as_matrix(shape, axes) {
+                return transpose::is_transposed(&plain, &wanted, rows, columns);
+            }
             let view = ArrayViewD::from_shape(IxDyn(shape), &plain).expect("the shape has as many values");
             let ordered = view.permuted_axes(IxDyn(axes));
             // The first difference comes early in a wrong order.

@@ -7,7 +7,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `recipe` | how the value of an initializer is made from tensors |
-//! | `layout` | slices, reshapes and orders of axes |
+//! | `layout`, `transpose` | slices, reshapes and orders of axes; large matrices turned in blocks |
 //! | `norm` | normalizations that were multiplied into weights |
 //! | `evidence` | why a recipe is taken for an initializer |
 //! | `index` | the tensors of a checkpoint, found by what they hold |
@@ -40,6 +40,7 @@ mod restore;
 mod rules;
 mod search;
 mod ties;
+mod transpose;
 mod unfold;
 mod wiring;
 
