@@ -145,7 +145,10 @@ pub fn run(
     if let Some(error) = work.failure.into_inner().expect("no worker panicked while it failed") {
         return Err(error);
     }
-    if let Some(signal) = stopping() {
+    // A signal that comes when all is done stops nothing.
+    if finished.done + finished.kept < mine.len()
+        && let Some(signal) = stopping()
+    {
         return Err(PipelineError::Stopped { done: finished.done + finished.kept, planned: mine.len(), signal });
     }
     Ok(finished)
