@@ -285,3 +285,59 @@ pub(super) fn common(graph: Kind, tensor: Kind) -> Kind {
     };
     if digits(tensor) < digits(graph) { tensor } else { graph }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(len: usize) -> Numbers<'static> {
+        let values: Vec<f64> = (0..len).map(|place| (place as f64 * 0.7).sin()).collect();
+        Numbers::from_doubles(Kind::F32, &values).unwrap()
+    }
+
+    /// The layouts of every framework: whatever order the axes come in, the piece leads back.
+    #[test]
+    fn any_order_of_axes_is_found_and_followed() {
+        for shape in [&[3, 4][..], &[5, 3, 4], &[6, 2, 3, 3], &[2, 3, 2, 4, 3]] {
+            let tensor = numbers(len(shape));
+            for axes in orders(shape) {
+                let wanted = permute(&tensor, shape, &axes);
+                let wanted_shape: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
+                let found = find("w", (&tensor, shape), (&wanted, &wanted_shape));
+                assert_eq!(found.len(), 1, "{shape:?} {axes:?}: {found:?}");
+                assert_eq!(found[0].take(tensor.clone(), shape).unwrap(), wanted, "{shape:?} {axes:?}");
+            }
+        }
+    }
+
+    /// Flax has depthwise kernels as height × width × 1 × channels, ONNX as channels × 1 × height × width.
+    #[test]
+    fn depthwise_kernels_and_flattened_convolutions_are_found() {
+        let tensor = numbers(3 * 3 * 8);
+        let wanted = permute(&tensor, &[3, 3, 1, 8], &[3, 2, 0, 1]);
+        let found = find("w", (&tensor, &[3, 3, 1, 8]), (&wanted, &[8, 1, 3, 3]));
+        assert_eq!(found[0].take(tensor.clone(), &[3, 3, 1, 8]).unwrap(), wanted);
+        // Rows of a matrix that are height × width × inputs of a convolution.
+        let wanted = permute(&tensor, &[3, 3, 2, 4], &[3, 2, 0, 1]);
+        let found = find("w", (&tensor, &[18, 4]), (&wanted, &[4, 2, 3, 3]));
+        assert_eq!(found[0].take(tensor, &[18, 4]).unwrap(), wanted);
+    }
+
+    /// A symmetric matrix is its own transpose, and a square of zeros lies either way: both are offered.
+    #[test]
+    fn layouts_that_fit_equally_are_all_offered() {
+        let symmetric = Numbers::from_doubles(Kind::F32, &[1.0, 2.0, 2.0, 5.0]).unwrap();
+        let found = find("w", (&symmetric, &[2, 2]), (&symmetric, &[2, 2]));
+        assert_eq!(found.iter().map(|piece| piece.axes.clone()).collect::<Vec<_>>(), [None, Some(vec![1, 0])]);
+        let zeros = Numbers::from_doubles(Kind::F32, &[0.0; 6]).unwrap();
+        assert_eq!(of_shape("w", (&zeros, &[2, 3]), (&zeros, &[3, 2]))[0].axes, Some(vec![1, 0]));
+    }
+
+    #[test]
+    fn slices_out_of_a_tensor_are_refused() {
+        let piece = Piece { slice: Some(Slice { axis: 0, start: 2, end: 5 }), ..Piece::whole("w") };
+        assert_eq!(piece.shape(&[4, 2]).unwrap_err(), "places 2 to 5 on axis 0");
+        let piece = Piece { axes: Some(vec![0, 0]), ..Piece::whole("w") };
+        assert!(piece.shape(&[4, 2]).is_err());
+    }
+}

@@ -214,3 +214,77 @@ fn simplest(piece: Piece) -> Piece {
         _ => piece,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+    use crate::archive::Weights;
+
+    fn values(seed: usize, len: usize) -> Vec<f32> {
+        (0..len).map(|place| ((seed * 1000 + place) as f32 * 0.37).sin()).collect()
+    }
+
+    fn numbers(values: &[f32]) -> Numbers<'static> {
+        Numbers::new(Kind::F32, bytemuck::cast_slice(values).to_vec()).unwrap()
+    }
+
+    /// Finds an initializer in a checkpoint of some tensors, and follows what was found.
+    fn found(tensors: &[(&str, &[usize], &[f32])], own: &[f32], shape: &[usize]) -> (String, bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let path: PathBuf = folder.path().join("step-1.safetensors");
+        let views = tensors.iter().map(|(name, shape, values)| {
+            (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values)).unwrap())
+        });
+        safetensors::serialize_to_file(views, None, &path).unwrap();
+        let weights = Weights::open(&path).unwrap();
+        let index = Index::new(&weights, &BTreeSet::from([Kind::F32]), &[]).unwrap();
+        let free = (0..index.tensors.len()).collect();
+        let found = Rows::new(&index).find(&numbers(own), shape, &free, &[]).unwrap();
+        assert_eq!(found.recipe.value(&weights, shape, Kind::F32).unwrap(), numbers(own), "{}", found.recipe);
+        (found.recipe.to_string(), found.is_guess)
+    }
+
+    #[test]
+    fn a_slice_of_a_fused_weight_is_found_also_transposed() {
+        let fused = values(1, 12 * 4);
+        let part = &fused[4 * 4..8 * 4];
+        assert_eq!(found(&[("qkv", &[12, 4], &fused)], part, &[4, 4]), ("qkv, 4..8 of axis 0".to_owned(), false));
+        let turned: Vec<f32> = (0..16).map(|place| part[place % 4 * 4 + place / 4]).collect();
+        let (words, is_guess) = found(&[("qkv", &[12, 4], &fused)], &turned, &[4, 4]);
+        assert_eq!((words.as_str(), is_guess), ("qkv, 4..8 of axis 0, as [4, 4], transposed", false));
+    }
+
+    #[test]
+    fn joined_weights_and_reordered_gates_are_found() {
+        let [a, b] = [1, 2].map(|seed| values(seed, 6));
+        let tensors: [(&str, &[usize], &[f32]); 2] = [("a", &[2, 3], &a), ("b", &[2, 3], &b)];
+        let (words, _) = found(&tensors, &[&b[..], &a].concat(), &[4, 3]);
+        assert_eq!(words, "b + a, joined along axis 0");
+        let gates = values(3, 8 * 3);
+        let order: Vec<f32> = [0, 3, 1, 2].iter().flat_map(|gate| gates[gate * 6..gate * 6 + 6].to_vec()).collect();
+        let (words, is_guess) = found(&[("w", &[8, 3], &gates)], &order, &[1, 8, 3]);
+        assert_eq!(words, "w, 0..2 of axis 0 + w, 6..8 of axis 0 + w, 2..6 of axis 0, joined along axis 1");
+        assert!(!is_guess);
+    }
+
+    #[test]
+    fn stacked_layers_are_found_both_ways() {
+        let [a, b] = [1, 2].map(|seed| values(seed, 6));
+        let stack = [&a[..], &b].concat();
+        let tensors: [(&str, &[usize], &[f32]); 2] = [("layers.0", &[2, 3], &a), ("layers.1", &[2, 3], &b)];
+        assert_eq!(found(&tensors, &stack, &[2, 2, 3]).0, "layers.0 + layers.1, joined along axis 0");
+        assert_eq!(found(&[("scan", &[2, 2, 3], &stack)], &b, &[2, 3]).0, "scan, 1..2 of axis 0");
+    }
+
+    /// A part of zeros may be any part of the zeros.
+    #[test]
+    fn parts_of_repeating_values_are_guesses() {
+        assert!(found(&[("bias", &[12], &[0.0; 12])], &[0.0; 4], &[4]).1);
+    }
+}
