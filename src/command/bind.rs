@@ -20,9 +20,6 @@ use super::progress::Progress;
 use super::run::runtime;
 use crate::cli::{Bind, Cli};
 
-/// How a doubt about guesses is told.
-const GUESSES: &str = "feeds are guesses";
-
 /// What was found of a checkpoint that has a record, or why nothing was.
 type Checked = (u64, Result<RecordCheck, String>);
 
@@ -34,7 +31,7 @@ pub(crate) fn bind(cli: &Cli, arguments: &Bind) -> anyhow::Result<ExitCode> {
     let text =
         if arguments.json { json_text(&plan, &records, &doubts)? } else { table_text(&plan, &records, &doubts)? };
     print(&text)?;
-    if arguments.write && doubts.iter().any(|doubt| doubt.contains(GUESSES)) {
+    if arguments.write && guesses(&plan, &records) > 0 {
         // A rule is somebody's word: a guess must not become one by itself.
         anyhow::bail!("no rules were written: some feeds are guesses (above); needed a proven binding");
     }
@@ -63,6 +60,12 @@ fn records(cli: &Cli, plan: &Plan) -> Vec<Checked> {
     checked
 }
 
+/// The feeds that are guesses; none where records of every checkpoint settle what the values left open.
+fn guesses(plan: &Plan, records: &[Checked]) -> usize {
+    let guesses = plan.binding.feeds.iter().filter(|feed| feed.evidence.is_guess()).count();
+    if records.len() == plan.checkpoints.len() { 0 } else { guesses }
+}
+
 /// Why the binding is not proven; nothing if it is.
 fn doubts(plan: &Plan, records: &[Checked]) -> Vec<String> {
     let mut doubts = Vec::new();
@@ -74,12 +77,10 @@ fn doubts(plan: &Plan, records: &[Checked]) -> Vec<String> {
         )),
         Some(_) => {}
     }
-    // Records of every checkpoint settle what the values left open.
-    let is_settled = records.len() == plan.checkpoints.len();
-    if plan.binding.is_ambiguous() && !is_settled {
-        let guessed = plan.binding.feeds.iter().filter(|feed| feed.evidence.is_guess()).count();
+    let guessed = guesses(plan, records);
+    if guessed > 0 {
         doubts.push(format!(
-            "{guessed} {GUESSES}, since equal values or dropped zeros leave another explanation; export a trained checkpoint, write \
+            "{guessed} feeds are guesses, since equal values or dropped zeros leave another explanation; export a trained checkpoint, write \
              rules for them, or give `[replay] recorded` for all checkpoints"
         ));
     }

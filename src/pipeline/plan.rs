@@ -1,6 +1,5 @@
 //! The checked plan: everything that can be wrong before the work starts has been looked at.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
@@ -101,8 +100,7 @@ impl Plan {
         let Bound { model, binding, checkpoint, .. } = bound;
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
         let outlet = loss.as_ref().ok().map(|(output, _)| output.as_str()).or(records.output());
-        let fed: BTreeSet<&str> = binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
-        let graph = model.session(&names, outlet.as_slice(), &fed);
+        let graph = model.session(&names, outlet.as_slice(), &binding.initializers());
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self {
             hash: hash(&name, &pipeline, &model, (&samples, &records), &binding, runtime),
@@ -193,7 +191,7 @@ impl fmt::Display for Plan {
         if self.binding.is_ambiguous() {
             writeln!(
                 formatter,
-                "             ties broken by order only: every row says so; `infoplane bind` lists them"
+                "             some feeds are guesses: rows say so wherever no record agrees; `infoplane bind` lists them"
             )?;
         }
         for (reason, names) in self.binding.bystanders() {

@@ -3,7 +3,7 @@
 //! The proof of the binding looks at one checkpoint. Losses or outputs that the framework wrote down
 //! while it trained are evidence about all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -212,8 +212,7 @@ impl Plan {
     /// [`PipelineError`] for a checkpoint that cannot be read, bound or replayed.
     pub fn check_record(&self, checkpoint: &Checkpoint) -> Result<RecordCheck, PipelineError> {
         let weights = checkpoint.open()?;
-        let fed: BTreeSet<&str> = self.binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
-        let graph = self.model.session(&[], self.outlet.as_deref().as_slice(), &fed);
+        let graph = self.model.session(&[], self.outlet.as_deref().as_slice(), &self.binding.initializers());
         let values = self.binding.values(checkpoint.name(), &weights, &graph.fed)?;
         let mut session = Session::new(self.runtime, &self.label, &graph.bytes, None, values)?;
         let batch = self.pipeline.replay.batch.get();

@@ -1,6 +1,5 @@
 //! The checkpoint that the graph was exported from, and the proof of the binding.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -103,45 +102,40 @@ fn elsewhere(checkpoints: &[Checkpoint], reference: &Checkpoint) -> Elsewhere {
 }
 
 /// Tries the last checkpoint, and then the one that shares more weights with the graph than it does.
+///
+/// Graphs are mostly exported from the last one: what is shared is looked at only if it is refused.
 fn search(table: &GraphTable, model: &Model, checkpoints: &[Checkpoint]) -> Result<Bound, PipelineError> {
     let mut unreadable: Option<ArchiveError> = None;
-    // The checkpoint that shares most so far, and why it was refused, if it was tried.
-    let mut best: Option<(usize, &Checkpoint, Option<GraphError>)> = None;
-    for checkpoint in checkpoints.iter().rev() {
-        let shared = checkpoint.open().map_err(PipelineError::from).and_then(|weights| {
-            let shared = Binding::resemblance(model, &weights)?;
-            Ok((shared, weights))
-        });
-        let (shared, weights) = match shared {
-            Ok(shared) => shared,
+    let mut tried = None;
+    for (place, checkpoint) in checkpoints.iter().enumerate().rev() {
+        match checkpoint
+            .open()
+            .map_err(PipelineError::from)
+            .and_then(|it| bound(table, model, it, checkpoint, checkpoints))
+        {
             Err(PipelineError::Archive(error) | PipelineError::Graph(GraphError::Archive(error))) => {
                 unreadable = unreadable.or(Some(error));
-                continue;
             }
-            Err(error) => return Err(error),
-        };
-        let is_first = best.is_none();
-        if best.as_ref().is_none_or(|(most, ..)| shared > *most) {
-            best = Some((shared, checkpoint, None));
-        }
-        // The first that can be read is tried at once: graphs are mostly exported from the last one.
-        if is_first && shared > 0 {
-            match bound(table, model, weights, checkpoint, checkpoints) {
-                Err(PipelineError::Graph(refused)) => best = Some((shared, checkpoint, Some(refused))),
-                other => return other,
+            Err(PipelineError::Graph(nearest)) => {
+                tried = Some((place, nearest));
+                break;
             }
+            other => return other,
         }
     }
-    match (best, unreadable) {
-        (Some((_, _, Some(nearest))), _) => Err(PipelineError::NoReference { nearest }),
-        // Where nothing is shared, every weight may be folded.
-        (Some((_, checkpoint, None)), _) => match bound(table, model, checkpoint.open()?, checkpoint, checkpoints) {
-            Err(PipelineError::Graph(nearest)) => Err(PipelineError::NoReference { nearest }),
-            other => other,
-        },
-        (None, Some(error)) => Err(error.into()),
-        (None, None) => unreachable!("a series has a checkpoint"),
+    let Some((last, nearest)) = tried else { return Err(unreadable.expect("a series has a checkpoint").into()) };
+    // A checkpoint that cannot be read shares nothing.
+    let shared = |place: usize| checkpoints[place].open().ok().and_then(|it| Binding::resemblance(model, &it).ok());
+    // Of equally like ones the later, and the one that was refused before all.
+    let likest = (0..=last).max_by_key(|&place| (shared(place).unwrap_or(0), place)).unwrap_or(last);
+    if likest == last {
+        return Err(PipelineError::NoReference { nearest });
     }
+    let checkpoint = &checkpoints[likest];
+    bound(table, model, checkpoint.open()?, checkpoint, checkpoints).map_err(|error| match error {
+        PipelineError::Graph(nearest) => PipelineError::NoReference { nearest },
+        other => other,
+    })
 }
 
 fn first_readable(checkpoints: &[Checkpoint]) -> Result<(&Checkpoint, Weights), ArchiveError> {
@@ -183,8 +177,7 @@ pub(super) fn prove(
     let outputs: Vec<Tap> = model.outputs().into_iter().filter(|name| !names.contains(name)).map(Tap::flat).collect();
     let all: Vec<Tap> = taps.iter().cloned().chain(outputs).collect();
     let label = model.path().display().to_string();
-    let fed: BTreeSet<&str> = binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
-    let graph = model.session(&names, &model.outputs(), &fed);
+    let graph = model.session(&names, &model.outputs(), &binding.initializers());
     let values = binding.values(checkpoint.name(), weights, &graph.fed)?;
     let mut session = Session::new(runtime, &label, &graph.bytes, None, values)?;
     let feed = FeedInputs::new(samples, session.inputs())?;

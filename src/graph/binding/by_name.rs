@@ -6,11 +6,11 @@ use super::elsewhere::Elsewhere;
 use super::index::Index;
 use super::layout::Piece;
 use super::names::Name;
-use super::recipe::{Obstacle, Recipe};
+use super::recipe::Recipe;
+use super::rules::Told;
 use super::wiring::Wiring;
-use super::{Bind, Binding, Evidence, Feed, advice, complete, rules};
+use super::{Bind, Binding, Evidence, Feed, advice, complete};
 use crate::archive::Weights;
-use crate::graph::taps::NamePattern;
 use crate::graph::{GraphError, Initializer, Model};
 
 /// Binds by rules, names and shapes alone.
@@ -22,11 +22,7 @@ pub(super) fn by_name(
     elsewhere: &Elsewhere,
 ) -> Result<Binding, GraphError> {
     let unbound = |reason: String| GraphError::Unbound { checkpoint: example.to_owned(), reason };
-    let constants = NamePattern::all(&bind.constants)?;
-    let allowed = NamePattern::all(&bind.unused)?;
-    let rules = rules::Compiled::new(&bind.rules)?;
-    rules::inputs_to_weights(model, &rules, weights)?;
-    rules.prepare(model, weights)?;
+    let Told { rules, constants, unused } = Told::new(bind, model, weights)?;
     let index = Index::new(weights, &BTreeSet::new(), &[])?;
     let wiring = Wiring::new(model);
     let (mut feeds, mut kept) = (BTreeMap::new(), Vec::new());
@@ -54,24 +50,10 @@ pub(super) fn by_name(
                 }
             },
         };
-        let blank = Feed {
-            initializer: initializer.name.to_owned(),
-            shape: initializer.shape.clone(),
-            kind: initializer.kind,
-            recipe,
-            evidence,
-            rounded: None,
-            largest_difference: None,
-        };
-        blank.recipe.value(weights, &blank.shape, blank.kind).map_err(|obstacle| match obstacle {
-            Obstacle::Archive(error) => GraphError::Archive(error),
-            Obstacle::Tensor { tensor, found, needed } => {
-                GraphError::Mismatch { checkpoint: example.to_owned(), tensor, found, needed }
-            }
-        })?;
-        feeds.insert(blank.initializer.clone(), blank);
+        recipe.value(weights, &initializer.shape, initializer.kind).map_err(|obstacle| obstacle.at(example))?;
+        feeds.insert(initializer.name.to_owned(), Feed::new(&initializer, recipe, evidence, None));
     }
-    complete::complete(model, feeds, kept, allowed, (example, weights, elsewhere), &index)
+    complete::complete(model, feeds, kept, unused, (example, weights, elsewhere), &index)
 }
 
 /// The tensor whose name means the same, in the layout that the operator wants.

@@ -84,15 +84,7 @@ impl Search<'_, '_> {
 
     /// Feeds an initializer, or keeps in mind that its uses need different tensors.
     fn chosen(&mut self, initializer: &Initializer<'_>, choices: Vec<Choice>) {
-        let blank = Feed {
-            initializer: initializer.name.to_owned(),
-            shape: initializer.shape.clone(),
-            kind: initializer.kind,
-            recipe: Recipe::whole(initializer.name),
-            evidence: Evidence::Value,
-            rounded: None,
-            largest_difference: None,
-        };
+        let blank = Feed::new(initializer, Recipe::whole(initializer.name), Evidence::Value, None);
         let same = |choice: &Choice| {
             choice.candidate.tensor == choices[0].candidate.tensor
                 && choice.candidate.pieces == choices[0].candidate.pieces

@@ -6,7 +6,7 @@
 use super::index::Known;
 use super::layout::{Piece, len, orders, permute};
 use super::names::{Name, Role};
-use super::norm::{Folded, Part};
+use super::norm::{Folded, Part, factor_of};
 use super::recipe::{Recipe, Scaled};
 use crate::archive::{Kind, Numbers};
 
@@ -92,7 +92,7 @@ pub(super) fn of_bias(own: &Numbers<'_>, norms: &[Folded], tensors: &[&Known<'_>
         let Some(variance) = read(&norm.variance).filter(|variance| variance.len() == channels) else { continue };
         let scale = norm.scale.as_deref().and_then(read).unwrap_or_else(|| vec![1.0; channels]);
         let factor: Vec<f64> =
-            scale.iter().zip(&variance).map(|(scale, variance)| scale / (variance + norm.epsilon).sqrt()).collect();
+            scale.iter().zip(&variance).map(|(scale, variance)| factor_of(*scale, *variance, norm.epsilon)).collect();
         // Zero stands for a tensor that is not there; a tensor of zeros counts only where it belongs by its name.
         let zero = vec![0.0; channels];
         let with_none = |role: Role, home: &str| {
@@ -153,7 +153,7 @@ fn normalizations(factors: &[Option<f64>], part: &Part, tensors: &[&Known<'_>]) 
                 let mut worst: f64 = 0.0;
                 for (c, wanted) in factors.iter().enumerate() {
                     let Some(wanted) = wanted else { continue };
-                    let found = scale.map_or(1.0, |scale| scale.values[c]) / (variance.values[c] + epsilon).sqrt();
+                    let found = factor_of(scale.map_or(1.0, |scale| scale.values[c]), variance.values[c], epsilon);
                     let off = (found - wanted).abs() / found.abs().max(f64::MIN_POSITIVE);
                     worst = worst.max(off);
                     if worst > TOLERANCE || worst.is_nan() {

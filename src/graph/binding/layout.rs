@@ -155,11 +155,11 @@ pub(super) fn permute(values: &Numbers<'_>, shape: &[usize], axes: &[usize]) -> 
 }
 
 /// Puts pieces end to end along an axis; none if they do not fill the shape.
-pub(super) fn join(pieces: &[(Numbers<'_>, Vec<usize>)], shape: &[usize], axis: usize) -> Option<Numbers<'static>> {
-    let kind = pieces.first()?.0.kind();
+pub(super) fn join(pieces: &[Numbers<'_>], shape: &[usize], axis: usize) -> Option<Numbers<'static>> {
+    let kind = pieces.first()?.kind();
     let outer = len(shape.get(..axis)?);
     // A piece may lack axes of length one: only the number of values in a row counts.
-    let rows = pieces.iter().map(|(values, _)| {
+    let rows = pieces.iter().map(|values| {
         let whole = outer > 0 && values.bytes().len().is_multiple_of(outer);
         whole.then(|| values.bytes().len() / outer)
     });
@@ -169,7 +169,7 @@ pub(super) fn join(pieces: &[(Numbers<'_>, Vec<usize>)], shape: &[usize], axis: 
     }
     let mut bytes = Vec::with_capacity(len(shape) * kind.size());
     for row in 0..outer {
-        for ((values, _), size) in pieces.iter().zip(&rows) {
+        for (values, size) in pieces.iter().zip(&rows) {
             bytes.extend_from_slice(&values.bytes()[row * size..(row + 1) * size]);
         }
     }

@@ -52,14 +52,13 @@ pub use norm::{Folded, Part};
 pub use recipe::{Joined, Recipe, Scaled};
 pub use rules::Rule;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use self::leftovers::Digest;
-use self::recipe::Obstacle;
 use super::taps::NamePattern;
-use super::{GraphError, Model};
+use super::{GraphError, Initializer, Model};
 use crate::archive::{Kind, Numbers, Weights};
 
 /// What the pipeline file says about the binding.
@@ -95,6 +94,21 @@ pub struct Feed {
     pub rounded: Option<Kind>,
     /// The largest difference to the graph's own value at the reference checkpoint, where there is one.
     pub largest_difference: Option<f64>,
+}
+
+impl Feed {
+    /// What feeds an initializer, whose value was compared in the graph's own type, if at all.
+    fn new(initializer: &Initializer<'_>, recipe: Recipe, evidence: Evidence, largest_difference: Option<f64>) -> Self {
+        Self {
+            initializer: initializer.name.to_owned(),
+            shape: initializer.shape.clone(),
+            kind: initializer.kind,
+            recipe,
+            evidence,
+            rounded: None,
+            largest_difference,
+        }
+    }
 }
 
 /// A complete binding: every weight of the graph is fed and every checkpoint tensor accounted for.
@@ -185,6 +199,12 @@ impl Binding {
         reasons
     }
 
+    /// The initializers that are fed.
+    #[must_use]
+    pub fn initializers(&self) -> BTreeSet<&str> {
+        self.feeds.iter().map(|feed| feed.initializer.as_str()).collect()
+    }
+
     /// The rules that make this binding without a search.
     #[must_use]
     pub fn rules(&self) -> Vec<Rule> {
@@ -223,15 +243,10 @@ impl Binding {
         initializers: &[String],
     ) -> Result<Vec<Fed<'w>>, GraphError> {
         self.check_tensors(checkpoint, weights)?;
-        let mismatch = |obstacle: Obstacle| match obstacle {
-            Obstacle::Archive(error) => GraphError::Archive(error),
-            Obstacle::Tensor { tensor, found, needed } => {
-                GraphError::Mismatch { checkpoint: checkpoint.to_owned(), tensor, found, needed }
-            }
-        };
         let fed = self.feeds.iter().filter(|feed| initializers.contains(&feed.initializer));
         fed.map(|feed| {
-            let value = feed.recipe.value(weights, &feed.shape, feed.kind).map_err(mismatch)?;
+            let value =
+                feed.recipe.value(weights, &feed.shape, feed.kind).map_err(|obstacle| obstacle.at(checkpoint))?;
             Ok((feed.initializer.clone(), feed.shape.clone(), value))
         })
         .collect()

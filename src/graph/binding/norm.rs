@@ -91,7 +91,7 @@ impl Folded {
         };
         let scale = vector(&self.scale, 1.0)?;
         let factor: Vec<f64> =
-            scale.iter().zip(&variance).map(|(scale, variance)| scale / (variance + self.epsilon).sqrt()).collect();
+            scale.iter().zip(&variance).map(|(scale, variance)| factor_of(*scale, *variance, self.epsilon)).collect();
         match &self.part {
             Part::Factor => Ok(factor),
             Part::Bias { bias } => {
@@ -115,6 +115,11 @@ impl Folded {
             }
         }
     }
+}
+
+/// What a normalization multiplies a channel with.
+pub(super) fn factor_of(scale: f64, variance: f64, epsilon: f64) -> f64 {
+    scale / (variance + epsilon).sqrt()
 }
 
 fn same_length(tensor: &str, values: Vec<f64>, needed: usize) -> Result<Vec<f64>, Obstacle> {

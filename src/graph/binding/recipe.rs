@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{Piece, join};
 use super::norm::Folded;
 use crate::archive::{ArchiveError, Kind, Numbers, Tensor, Weights};
+use crate::graph::GraphError;
 
 /// How the value of an initializer is made from tensors of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -52,6 +53,18 @@ pub(super) enum Obstacle {
     Archive(ArchiveError),
     /// A tensor is missing, or of another shape or type than the recipe needs.
     Tensor { tensor: String, found: String, needed: String },
+}
+
+impl Obstacle {
+    /// The obstacle as what is wrong with a checkpoint.
+    pub(super) fn at(self, checkpoint: &str) -> GraphError {
+        match self {
+            Self::Archive(error) => GraphError::Archive(error),
+            Self::Tensor { tensor, found, needed } => {
+                GraphError::Mismatch { checkpoint: checkpoint.to_owned(), tensor, found, needed }
+            }
+        }
+    }
 }
 
 impl From<ArchiveError> for Obstacle {
@@ -103,11 +116,7 @@ impl Recipe {
         let value = match self {
             Self::Tensor(piece) => cast(piece, taken(piece, weights)?, kind)?,
             Self::Joined(joined) => {
-                let pieces = joined.pieces.iter().map(|piece| {
-                    let tensor = tensor(weights, &piece.name)?;
-                    let shape = piece.shape(tensor.shape).map_err(|needed| misfit(&tensor, needed))?;
-                    Ok((cast(piece, taken(piece, weights)?, kind)?, shape))
-                });
+                let pieces = joined.pieces.iter().map(|piece| cast(piece, taken(piece, weights)?, kind));
                 let pieces = pieces.collect::<Result<Vec<_>, Obstacle>>()?;
                 join(&pieces, shape, joined.axis).ok_or_else(|| Obstacle::Tensor {
                     tensor: joined.pieces.first().map(|piece| piece.name.clone()).unwrap_or_default(),

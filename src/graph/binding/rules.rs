@@ -7,8 +7,9 @@ use super::layout;
 use super::names::Name;
 use super::recipe::{Obstacle, Recipe};
 use super::wiring::Wiring;
-use super::{Evidence, Feed};
+use super::{Bind, Evidence, Feed};
 use crate::archive::Weights;
+use crate::graph::taps::NamePattern;
 use crate::graph::{GraphError, Initializer, Model, Use};
 
 /// Which initializers a recipe is for.
@@ -47,8 +48,27 @@ pub(super) fn restored_name(tensor: &str, output: &str) -> String {
     format!("{tensor}{FOR}{FOR}{output}")
 }
 
+/// What the pipeline file says of the binding, understood and done to the model.
+pub(super) struct Told<'b> {
+    pub rules: Compiled<'b>,
+    pub constants: Vec<NamePattern>,
+    pub unused: Vec<NamePattern>,
+}
+
+impl<'b> Told<'b> {
+    /// Understands the table, and makes, splits and restores the weights that it speaks of.
+    pub(super) fn new(bind: &'b Bind, model: &mut Model, weights: &Weights) -> Result<Self, GraphError> {
+        let rules = Compiled::new(&bind.rules)?;
+        let constants = NamePattern::all(&bind.constants)?;
+        let unused = NamePattern::all(&bind.unused)?;
+        inputs_to_weights(model, &rules, weights)?;
+        rules.prepare(model, weights)?;
+        Ok(Self { rules, constants, unused })
+    }
+}
+
 impl<'b> Compiled<'b> {
-    pub(super) fn new(rules: &'b [Rule]) -> Result<Self, GraphError> {
+    fn new(rules: &'b [Rule]) -> Result<Self, GraphError> {
         let compile = |rule: &'b Rule| {
             let whole = format!("^(?:{})$", rule.initializer);
             let regex = Regex::new(&whole).map_err(|error| GraphError::Rule {
@@ -74,7 +94,7 @@ impl<'b> Compiled<'b> {
     }
 
     /// Splits and restores what the names of literal rules ask for, so that a written binding is found again.
-    pub(super) fn prepare(&self, model: &mut Model, weights: &Weights) -> Result<(), GraphError> {
+    fn prepare(&self, model: &mut Model, weights: &Weights) -> Result<(), GraphError> {
         for (_, rule) in &self.rules {
             let name = unescape(&rule.initializer);
             if model.has_initializer(&name) || !name.contains(FOR) || regex::escape(&name) != rule.initializer {
@@ -161,21 +181,13 @@ pub(super) fn feed(initializer: &Initializer<'_>, recipe: Recipe, weights: &Weig
         }
     };
     let evidence = if difference.is_some() { Evidence::RuleAndValue } else { Evidence::RuleOnly };
-    Ok(Feed {
-        initializer: initializer.name.to_owned(),
-        shape: initializer.shape.clone(),
-        kind: initializer.kind,
-        recipe,
-        evidence,
-        rounded,
-        largest_difference: difference,
-    })
+    Ok(Feed { rounded, ..Feed::new(initializer, recipe, evidence, difference) })
 }
 
 /// Makes the inputs that the checkpoint has tensors or the pipeline file rules for weights again.
 ///
 /// Some exporters write weights as inputs. Samples come with a first axis that depends on their number.
-pub(super) fn inputs_to_weights(model: &mut Model, rules: &Compiled<'_>, weights: &Weights) -> Result<(), GraphError> {
+fn inputs_to_weights(model: &mut Model, rules: &Compiled<'_>, weights: &Weights) -> Result<(), GraphError> {
     let tensors: Vec<(&str, Name)> = weights.tensors().map(|tensor| (tensor.name, Name::new(tensor.name))).collect();
     let is_weight = |name: &str| {
         let own = Name::new(name);

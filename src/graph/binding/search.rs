@@ -14,12 +14,11 @@ use super::index::{Index, Known};
 use super::layout::Slice;
 use super::names::Name;
 use super::recipe::Recipe;
-use super::rules;
+use super::rules::{self, Told};
 use super::ties::Choice;
 use super::wiring::Wiring;
 use super::{Bind, Binding, Evidence, Feed, complete, pieces, restore};
 use crate::archive::{ArchiveError, Kind, Weights};
-use crate::graph::taps::NamePattern;
 use crate::graph::{GraphError, Initializer, Model};
 
 pub(super) fn search(
@@ -30,13 +29,9 @@ pub(super) fn search(
     elsewhere: &Elsewhere,
 ) -> Result<Binding, GraphError> {
     let unbound = |reason: String| GraphError::Unbound { checkpoint: reference.to_owned(), reason };
-    let constants = NamePattern::all(&bind.constants)?;
-    let allowed = NamePattern::all(&bind.unused)?;
-    let rules = rules::Compiled::new(&bind.rules)?;
-    rules::inputs_to_weights(model, &rules, weights)?;
-    rules.prepare(model, weights)?;
+    let Told { rules, constants, unused } = Told::new(bind, model, weights)?;
     let kinds: BTreeSet<Kind> = model.initializers().iter().map(|initializer| initializer.kind).collect();
-    let index = Index::new(weights, &kinds, &allowed)?;
+    let index = Index::new(weights, &kinds, &unused)?;
     let wiring = Wiring::new(model);
     let mut search = Search {
         index: &index,
@@ -81,7 +76,7 @@ pub(super) fn search(
         }
     }
     restore::restore(model, &wiring, &index, weights, &mut feeds);
-    complete::complete(model, feeds, constants, allowed, (reference, weights, elsewhere), &index)
+    complete::complete(model, feeds, constants, unused, (reference, weights, elsewhere), &index)
 }
 
 /// How many weights of the graph are in the checkpoint, by a value that no other would have by chance.
@@ -181,15 +176,7 @@ impl<'w> Search<'_, 'w> {
     }
 
     pub(super) fn feed(&mut self, initializer: &Initializer<'_>, recipe: Recipe, evidence: Evidence, difference: f64) {
-        let feed = Feed {
-            initializer: initializer.name.to_owned(),
-            shape: initializer.shape.clone(),
-            kind: initializer.kind,
-            recipe,
-            evidence,
-            rounded: None,
-            largest_difference: Some(difference),
-        };
+        let feed = Feed::new(initializer, recipe, evidence, Some(difference));
         self.feeds.insert(feed.initializer.clone(), feed);
     }
 }

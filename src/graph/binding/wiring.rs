@@ -5,6 +5,17 @@ use std::collections::HashMap;
 use super::names::{Order, Role};
 use crate::graph::{Model, Use};
 
+/// Operators whose second input is a weight and whose third is a bias.
+const LAYERS: [&str; 7] = [
+    "Conv",
+    "ConvTranspose",
+    "Gemm",
+    "BatchNormalization",
+    "LayerNormalization",
+    "InstanceNormalization",
+    "GroupNormalization",
+];
+
 /// A node, as far as weights are concerned.
 #[derive(Debug)]
 struct Wire {
@@ -75,29 +86,10 @@ impl Wiring {
         match (wire.operator.as_str(), place.input) {
             ("BatchNormalization", 3) | ("Sub", 1) => Some(Role::Mean),
             ("BatchNormalization", 4) => Some(Role::Variance),
-            (
-                "Conv"
-                | "ConvTranspose"
-                | "Gemm"
-                | "BatchNormalization"
-                | "LayerNormalization"
-                | "InstanceNormalization"
-                | "GroupNormalization",
-                2,
-            )
-            | ("Add", _) => Some(Role::Bias),
-            (
-                "Conv"
-                | "ConvTranspose"
-                | "Gemm"
-                | "BatchNormalization"
-                | "LayerNormalization"
-                | "InstanceNormalization"
-                | "GroupNormalization"
-                | "RMSNormalization",
-                1,
-            )
-            | ("MatMul" | "Mul" | "Gather", _) => Some(Role::Weight),
+            ("Add", _) => Some(Role::Bias),
+            ("MatMul" | "Mul" | "Gather", _) => Some(Role::Weight),
+            (operator, 1) if LAYERS.contains(&operator) || operator == "RMSNormalization" => Some(Role::Weight),
+            (operator, 2) if LAYERS.contains(&operator) => Some(Role::Bias),
             _ => None,
         }
     }
