@@ -22,7 +22,12 @@ pub struct Score {
 /// # Errors
 ///
 /// [`ReplayError::Loss`] when a label is no class of the output, or a logit is not finite.
-pub fn score(output: &str, logits: ArrayView2<'_, f32>, label: &str, labels: &[Option<i64>]) -> Result<Score, ReplayError> {
+pub fn score(
+    output: &str,
+    logits: ArrayView2<'_, f32>,
+    label: &str,
+    labels: &[Option<i64>],
+) -> Result<Score, ReplayError> {
     let classes = logits.ncols();
     let fail = |found: String, needed: String| ReplayError::Loss {
         output: output.to_owned(),
@@ -75,9 +80,15 @@ mod tests {
 
     #[test]
     fn probabilities_are_noticed() {
-        assert!(score("out", array![[0.25, 0.75], [1.0, 0.0]].view(), "y", &[Some(0), Some(1)]).unwrap().looks_like_probabilities);
         assert!(
-            !score("out", array![[0.25, -0.75], [1.0, 0.0]].view(), "y", &[Some(0), Some(1)]).unwrap().looks_like_probabilities
+            score("out", array![[0.25, 0.75], [1.0, 0.0]].view(), "y", &[Some(0), Some(1)])
+                .unwrap()
+                .looks_like_probabilities
+        );
+        assert!(
+            !score("out", array![[0.25, -0.75], [1.0, 0.0]].view(), "y", &[Some(0), Some(1)])
+                .unwrap()
+                .looks_like_probabilities
         );
     }
 

@@ -126,6 +126,12 @@ impl Values {
     pub fn is_float(&self) -> bool {
         matches!(self, Self::F64(_) | Self::F32(_) | Self::F16(_))
     }
+
+    /// Whether the values have distances: floating-point ones, and the bytes of images; other integers may be indices.
+    #[must_use]
+    pub fn is_scale(&self) -> bool {
+        self.is_float() || matches!(self, Self::U8(_))
+    }
 }
 
 impl Array {
@@ -216,13 +222,14 @@ impl Array {
         }
     }
 
-    /// Floating-point values as one row a sample, all other axes flattened; integers as no columns.
+    /// Values on a scale as one row a sample, all other axes flattened; others as no columns.
     #[must_use]
     pub fn rows_of_numbers(&self) -> Array2<f64> {
         let wide: ArrayD<f64> = match &self.values {
             Values::F64(array) => array.clone(),
             Values::F32(array) => array.mapv(f64::from),
             Values::F16(array) => array.mapv(f64::from),
+            Values::U8(array) => array.mapv(f64::from),
             _ => ArrayD::default(vec![self.rows(), 0]),
         };
         let columns = wide.len().checked_div(self.rows()).unwrap_or(0);

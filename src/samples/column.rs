@@ -84,7 +84,9 @@ impl Column {
         let fail = |reason: String| SamplesError::Column { column: name.to_owned(), reason };
         for (key, given) in [("classes", description.classes.is_some()), ("edges", description.edges.is_some())] {
             if given {
-                return Err(fail(format!("`{key}` derives a column from another one; say which with `from = \"...\"`")));
+                return Err(fail(format!(
+                    "`{key}` derives a column from another one; say which with `from = \"...\"`"
+                )));
             }
         }
         if description.kind.is_none() && array.values.is_float() && array.whole_numbers().is_ok() {
@@ -104,12 +106,19 @@ impl Column {
             let known = |value: f64| (!value.is_nan() && !missing.contains(&value)).then_some(value);
             let numbers: Vec<Option<f64>> = array.column()?.into_iter().map(known).collect();
             if let Some(row) = numbers.iter().position(|number| number.is_some_and(f64::is_infinite)) {
-                return Err(fail(format!("found an infinity in row {row}, needed finite numbers, or NaN where missing")));
+                return Err(fail(format!(
+                    "found an infinity in row {row}, needed finite numbers, or NaN where missing"
+                )));
             }
             return some(name, ColumnLabels::Numbers(numbers));
         }
-        let values = if array.values.is_float() { array.whole_numbers()? } else { array.integers()?.into_iter().map(Some).collect() };
-        let values: Vec<Option<i64>> = values.into_iter().map(|value| value.filter(|&value| !is_missing(value))).collect();
+        let values = if array.values.is_float() {
+            array.whole_numbers()?
+        } else {
+            array.integers()?.into_iter().map(Some).collect()
+        };
+        let values: Vec<Option<i64>> =
+            values.into_iter().map(|value| value.filter(|&value| !is_missing(value))).collect();
         let names = description.names.as_ref().map_or(Ok(BTreeMap::new()), Names::by_value).map_err(fail)?;
         classes(name, values, names)
     }
@@ -145,7 +154,10 @@ impl Column {
                 derived.collect::<Result<Vec<_>, _>>()?
             }
             (ColumnLabels::Numbers(numbers), None, Some(edges)) => {
-                if edges.is_empty() || edges.iter().any(|edge| edge.is_nan()) || edges.windows(2).any(|pair| pair[0] >= pair[1]) {
+                if edges.is_empty()
+                    || edges.iter().any(|edge| edge.is_nan())
+                    || edges.windows(2).any(|pair| pair[0] >= pair[1])
+                {
                     return Err(fail(format!("found the edges {edges:?}, needed increasing numbers, one at least")));
                 }
                 let class_of = |number: f64| edges.iter().filter(|&&edge| number >= edge).count();
@@ -207,7 +219,8 @@ impl Names {
             Self::List(names) => (0..).zip(names).collect(),
             Self::Table(names) => {
                 let parsed = names.iter().map(|(value, name)| {
-                    let value = value.parse().map_err(|_| format!("`names`: found `{value}`, needed a whole number"))?;
+                    let value =
+                        value.parse().map_err(|_| format!("`names`: found `{value}`, needed a whole number"))?;
                     Ok((value, name))
                 });
                 parsed.collect::<Result<_, String>>()?

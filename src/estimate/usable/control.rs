@@ -35,8 +35,7 @@ pub fn selectivity(reading: &Reading, controls: &[Reading]) -> Estimate {
     let usable: Vec<f64> = controls.iter().map(|control| control.usable.value).collect();
     let mean = super::reading::mean(&accuracies, Unit::Fraction);
     let error = reading.score.std_error.map(|error| error.hypot(mean.std_error.unwrap_or(0.0)));
-    let mut estimate =
-        Estimate::new(reading.score.value - mean.value, Unit::Fraction, error, reading.score.n_samples);
+    let mut estimate = Estimate::new(reading.score.value - mean.value, Unit::Fraction, error, reading.score.n_samples);
     estimate.detail("accuracy", reading.score.value);
     estimate.detail("control_accuracy", mean.value);
     estimate.detail("control_usable", super::reading::mean(&usable, Unit::Nats).value);

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, concatenate, Axis};
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
+use super::fitted::{Classes, Unseen, accuracy};
 use super::lbfgs::{Solution, largest, minimize};
 use super::precondition::Curvature;
-use super::fitted::{Classes, Unseen, accuracy};
 use super::softmax::{Softmax, log_probabilities};
 use super::standardize::{Features, Scaler};
 use crate::estimate::split::Split;
@@ -84,11 +84,6 @@ impl Training {
         accuracy(&said, &self.classes)
     }
 
-    /// The number of samples of the rarest class.
-    pub(super) fn smallest_class(&self) -> usize {
-        self.counts.iter().copied().min().unwrap_or(0)
-    }
-
     /// The best model that looks at nothing: the frequencies of the classes.
     pub(super) fn without_features(&self) -> Fit {
         let parameters = self.log_frequencies();
@@ -148,7 +143,7 @@ impl Training {
 
     /// The left-out samples of all folds, one after the other.
     fn unseen(&self, used: &[usize], seen: &[Array2<f64>]) -> Unseen {
-        let views: Vec<_> = seen.iter().map(Array2::view).collect();
+        let views: Vec<_> = seen.iter().map(|part| part.view()).collect();
         Unseen {
             log_probabilities: concatenate(Axis(0), &views).expect("every fold has the same classes"),
             classes: self.classes.clone(),

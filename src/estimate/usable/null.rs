@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::estimate::Null;
 use crate::estimate::random::SplitMix64;
 use crate::estimate::split::Split;
-use crate::estimate::Null;
 
 /// The normal quantile that one value in twenty exceeds.
 const ONE_IN_TWENTY: f64 = 1.644_853_626_951_472_7;
@@ -83,7 +83,9 @@ impl TryFrom<usize> for Permutations {
 
     fn try_from(permutations: usize) -> Result<Self, String> {
         if permutations < 19 {
-            return Err(format!("found {permutations} permutations, needed 19 or more: fewer cannot tell one in twenty"));
+            return Err(format!(
+                "found {permutations} permutations, needed 19 or more: fewer cannot tell one in twenty"
+            ));
         }
         Ok(Self(permutations))
     }

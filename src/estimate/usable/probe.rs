@@ -7,8 +7,8 @@ use super::classes::KnownClasses;
 use super::fitted::{Classes, Fitted};
 use super::gaussian::Gaussian;
 use super::null::{self, Permutations};
-use super::reading::{Reading, set_null};
-use super::{CodeLength, Fractions, Linear};
+use super::reading::Reading;
+use super::{CodeLength, Fractions, Linear, NearestMean, Quadratic, RandomFeatures};
 use crate::estimate::random::SplitMix64;
 use crate::estimate::split::Split;
 use crate::estimate::{Element, EstimateError, Labels, Null};
@@ -19,6 +19,12 @@ use crate::estimate::{Element, EstimateError, Labels, Null};
 pub enum Probe {
     /// Softmax-linear probes; of numbers, normal ones with a linear mean.
     Linear(Linear),
+    /// Softmax-linear probes of all squares and products of two units.
+    Quadratic(Quadratic),
+    /// Softmax-linear probes of random Fourier features.
+    RandomFeatures(RandomFeatures),
+    /// The nearest class mean.
+    NearestMean(NearestMean),
 }
 
 /// What a probe is to read: one label a row of the layer.
@@ -121,18 +127,25 @@ impl Probe {
         z: ArrayView2<'_, T>,
         classes: &Classes<'_>,
         split: &Split,
-        _seed: u64,
+        seed: u64,
     ) -> Result<Fitted, EstimateError> {
         match self {
             Self::Linear(linear) => Ok(linear.fit(z, classes, split)),
+            Self::Quadratic(quadratic) => quadratic.fit(z, classes, split),
+            Self::RandomFeatures(features) => features.fit(z, classes, split, seed),
+            Self::NearestMean(means) => means.fit(z, classes, split),
         }
     }
 
     /// The band that the family stays below where there is nothing to read; known of linear families.
     fn asymptotic_null(&self, fitted: &Fitted, split: &Split) -> Option<Null> {
-        let n_parameters = fitted.details.get("n_parameters")?.as_u64().and_then(|count| usize::try_from(count).ok())?;
+        let n_parameters =
+            fitted.details.get("n_parameters")?.as_u64().and_then(|count| usize::try_from(count).ok())?;
         match self {
-            Self::Linear(_) => Some(null::asymptotic(n_parameters, split.train.len(), split.test.len())),
+            Self::Linear(_) | Self::Quadratic(_) | Self::RandomFeatures(_) => {
+                Some(null::asymptotic(n_parameters, split.train.len(), split.test.len()))
+            }
+            Self::NearestMean(_) => None,
         }
     }
 
@@ -159,7 +172,7 @@ impl Probe {
         });
         let values = values.collect::<Result<Vec<f64>, _>>()?;
         let null = null::of_permutations(reading.usable.value, values);
-        set_null(&mut reading.usable, null);
+        reading.set_null(null);
         Ok(())
     }
 }

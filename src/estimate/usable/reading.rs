@@ -21,8 +21,8 @@ pub struct Reading {
     pub usable: Estimate,
     /// The same after calibration; none where no training sample was left out of a fit.
     pub calibrated: Option<Estimate>,
-    /// Usable information as a part of what there is to know; none if the label never varies.
-    pub fraction: Option<Estimate>,
+    /// The entropy of the held-out labels in nats; none of numbers.
+    pub label_entropy: Option<f64>,
     /// The part of held-out samples that are right; of numbers, the part of their variance that is explained (R²).
     pub score: Estimate,
     /// What the probe says of each held-out sample, in the order of the split: ln q(y|z) − ln p(y) in nats.
@@ -80,7 +80,7 @@ impl Reading {
         let held_out = Array2::from_shape_vec((n, known.len()), held_out).expect("members have one shape");
         Ok(Self {
             calibrated: calibrated(&fitted.members, &classes, &surprise, &usable)?,
-            fraction: fraction(&usable, entropy),
+            label_entropy: Some(entropy),
             predicted: Some(held_out.outer_iter().map(|row| known.own(most_probable(row))).collect()),
             usable,
             score,
@@ -100,7 +100,7 @@ impl Reading {
         set_null(&mut usable, null);
         let score = like(&usable, r_squared.unwrap_or(f64::NAN), Unit::Fraction, None);
         let pointwise = regression.pointwise;
-        Self { usable, calibrated: None, fraction: None, score, pointwise, predicted: None }
+        Self { usable, calibrated: None, label_entropy: None, score, pointwise, predicted: None }
     }
 
     /// What is read of a label that is the same on all samples: nothing, exactly.
@@ -109,7 +109,7 @@ impl Reading {
         let usable = Estimate::constant(n);
         Self {
             calibrated: Some(usable.clone()),
-            fraction: None,
+            label_entropy: Some(0.0),
             score: like(&usable, 1.0, Unit::Fraction, Some(0.0)),
             usable,
             pointwise: vec![0.0; n],
@@ -141,6 +141,21 @@ impl Reading {
         }
         flag_value(&mut estimate, &difference);
         estimate
+    }
+
+    /// Usable information as a part of what there is to know; none if that is nothing, or not known.
+    #[must_use]
+    pub fn fraction(&self) -> Option<Estimate> {
+        let entropy = self.label_entropy.filter(|&entropy| entropy > 0.0)?;
+        let part = |nats: f64| nats / entropy;
+        let mut fraction = like(&self.usable, part(self.usable.value), Unit::Fraction, self.usable.std_error.map(part));
+        fraction.null = self.usable.null.map(|null| Null { mean: null.mean.map(part), high: part(null.high), ..null });
+        Some(fraction)
+    }
+
+    /// Holds the value against what there is to find in nothing.
+    pub(super) fn set_null(&mut self, null: Null) {
+        set_null(&mut self.usable, null);
     }
 
     /// Each class that is held out, by itself.
@@ -248,7 +263,9 @@ fn fold_values(unseen: &super::fitted::Unseen) -> Vec<f64> {
     let mut first = 0;
     let mut values = Vec::with_capacity(unseen.ends.len());
     for &end in &unseen.ends {
-        let own = Labels::new(unseen.classes[first..end].iter().map(|&class| i64::from(class)).collect::<Vec<_>>().as_slice().into());
+        let own = Labels::new(
+            unseen.classes[first..end].iter().map(|&class| i64::from(class)).collect::<Vec<_>>().as_slice().into(),
+        );
         let entropy = own.entropy(&(0..end - first).collect::<Vec<_>>());
         let said = unseen.log_probabilities.slice(ndarray::s![first..end, ..]).to_owned();
         values.push(entropy - cross_entropy(&said, &unseen.classes[first..end]));
@@ -288,7 +305,7 @@ fn flag_value(estimate: &mut Estimate, values: &[f64]) {
 }
 
 /// Sets the band that a value is held against.
-pub(super) fn set_null(usable: &mut Estimate, null: Null) {
+fn set_null(usable: &mut Estimate, null: Null) {
     usable.null = Some(null);
     usable.flags.retain(|flag| *flag != Flag::WithinNull);
     if usable.value <= null.high {
@@ -296,18 +313,13 @@ pub(super) fn set_null(usable: &mut Estimate, null: Null) {
     }
 }
 
-/// The value as a part of an entropy.
-fn fraction(usable: &Estimate, entropy: f64) -> Option<Estimate> {
-    let part = |nats: f64| nats / entropy;
-    (entropy > 0.0).then(|| {
-        let mut fraction = like(usable, part(usable.value), Unit::Fraction, usable.std_error.map(part));
-        fraction.null = usable.null.map(|null| Null { mean: null.mean.map(part), high: part(null.high), ..null });
-        fraction
-    })
-}
-
 /// The value with each probe's temperature fitted to the training samples that it was not fitted to.
-fn calibrated(members: &[Member], classes: &[u32], surprise: &[f64], usable: &Estimate) -> Result<Option<Estimate>, EstimateError> {
+fn calibrated(
+    members: &[Member],
+    classes: &[u32],
+    surprise: &[f64],
+    usable: &Estimate,
+) -> Result<Option<Estimate>, EstimateError> {
     let mut temperatures = Vec::with_capacity(members.len());
     let mut at_edge = false;
     let mut held_out = Vec::with_capacity(members.len());
