@@ -27,19 +27,24 @@ mod null;
 mod parameters;
 mod precondition;
 mod probe;
-mod reading;
 mod quadratic;
 mod random_features;
+mod reading;
 mod residuals;
 mod scale;
 mod softmax;
 mod standardize;
 mod temperature;
+#[cfg(test)]
+mod trials;
 
 pub use code_length::{Block, CodeLength, Fractions};
 pub use control::{control, selectivity};
 pub use linear::Linear;
+pub use nearest_mean::NearestMean;
 pub use null::Permutations;
 pub use parameters::{Penalties, Tolerance};
 pub use probe::{Probe, Target};
+pub use quadratic::Quadratic;
+pub use random_features::{Bandwidth, RandomFeatures};
 pub use reading::{ClassReading, Reading};
