@@ -39,7 +39,7 @@ pub(super) struct Scale {
 /// L(β) = −⟨ln softmax(o + β·s)_y⟩
 /// ```
 pub(super) struct Scores<'a> {
-    scores: ArrayView2<'a, f64>,
+    values: ArrayView2<'a, f64>,
     offsets: &'a [f64],
     classes: &'a [u32],
 }
@@ -78,7 +78,7 @@ impl<'a> Scores<'a> {
                 });
             }
         }
-        Ok(Self { scores, offsets, classes })
+        Ok(Self { values: scores, offsets, classes })
     }
 
     /// The minimizer between `least` and `most`, searched from 1, which lies between them.
@@ -134,7 +134,7 @@ impl<'a> Scores<'a> {
             .map(|block| {
                 let rows = block * ROWS..n.min((block + 1) * ROWS);
                 let mut sum = Value { cross_entropy: 0.0, slope: 0.0, curvature: 0.0 };
-                for (row, &class) in self.scores.slice(s![rows.clone(), ..]).outer_iter().zip(&self.classes[rows]) {
+                for (row, &class) in self.values.slice(s![rows.clone(), ..]).outer_iter().zip(&self.classes[rows]) {
                     sum.add(self.sample(row, class as usize, factor));
                 }
                 sum
