@@ -32,6 +32,6 @@ pub use columns::Element;
 pub use digamma::digamma;
 pub use error::EstimateError;
 pub use folds::Folds;
-pub use outcome::{Estimate, Flag, Unit};
+pub use outcome::{Estimate, Flag, Null, Unit};
 pub use samples::{Labels, Paired, SampleError, finite};
 pub use split::Split;

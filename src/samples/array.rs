@@ -235,14 +235,7 @@ impl Array {
     ///
     /// [`SamplesError::Array`] for other shapes, and for floating-point values, which are no labels.
     pub fn integers(&self) -> Result<Vec<i64>, SamplesError> {
-        let is_column = match *self.values.shape() {
-            [_] => true,
-            [_, columns] => columns == 1,
-            _ => false,
-        };
-        if !is_column {
-            return Err(self.fail(format!("found shape {:?}, needed one integer a sample", self.values.shape())));
-        }
+        self.is_column()?;
         let column = match &self.values {
             Values::I64(array) => array.iter().copied().collect(),
             Values::I32(array) => array.iter().copied().map(i64::from).collect(),
@@ -266,6 +259,41 @@ impl Array {
             }
         };
         Ok(column)
+    }
+
+    /// The values of a column in double precision: `n`, or `n × 1`.
+    ///
+    /// # Errors
+    ///
+    /// [`SamplesError::Array`] for other shapes.
+    pub fn column(&self) -> Result<Vec<f64>, SamplesError> {
+        self.is_column()?;
+        Ok(self.matrix()?.into_iter().collect())
+    }
+
+    /// The values of a column of floating-point numbers that are whole; none for NaN.
+    pub(super) fn whole_numbers(&self) -> Result<Vec<Option<i64>>, SamplesError> {
+        // Above this not every whole number has a double of its own.
+        const MOST: f64 = (1_u64 << 53) as f64;
+        let whole = |value: f64| match value {
+            _ if value.is_nan() => Ok(None),
+            #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
+            _ if value.fract() == 0.0 && value.abs() <= MOST => Ok(Some(value as i64)),
+            _ => Err(self.fail(format!("found {value}, needed whole numbers for classes, or NaN where missing"))),
+        };
+        self.column()?.into_iter().map(whole).collect()
+    }
+
+    fn is_column(&self) -> Result<(), SamplesError> {
+        let is_column = match *self.values.shape() {
+            [_] => true,
+            [_, columns] => columns == 1,
+            _ => false,
+        };
+        if is_column {
+            return Ok(());
+        }
+        Err(self.fail(format!("found shape {:?}, needed one label a sample", self.values.shape())))
     }
 
     pub(super) fn fail(&self, reason: String) -> SamplesError {
