@@ -5,8 +5,10 @@
 //! | `probe` | the families, and what is asked of all of them |
 //! | `linear`, `quadratic`, `random_features`, `nearest_mean`, `mlp`, `compat` | one family of probes for classes each |
 //! | `gaussian` | linear probes of numbers |
+//! | `decoder` | what neural families share |
 //! | `fitted` | what fitted probes say: the one thing that every family returns |
 //! | `reading` | what that is worth: information, calibration, accuracy, sample by sample |
+//! | `temperature` | calibration |
 //! | `null` | what it would be worth if there were nothing to read |
 //! | `control` | random labels of types of samples, to tell reading from memorizing |
 //! | `code_length` | the labels as a message: how many samples a probe needs |
@@ -14,7 +16,9 @@
 mod class_means;
 mod classes;
 mod code_length;
+mod compat;
 mod control;
+mod decoder;
 mod expand;
 mod fit;
 mod fitted;
@@ -22,6 +26,7 @@ mod gaussian;
 mod kernels;
 mod lbfgs;
 mod linear;
+mod mlp;
 mod nearest_mean;
 mod null;
 mod parameters;
@@ -39,8 +44,11 @@ mod temperature;
 mod trials;
 
 pub use code_length::{Block, CodeLength, Fractions};
+pub use compat::{Compat, Published};
 pub use control::{control, selectivity};
+pub use decoder::{Activation, Fraction, Rate};
 pub use linear::Linear;
+pub use mlp::Mlp;
 pub use nearest_mean::NearestMean;
 pub use null::Permutations;
 pub use parameters::{Penalties, Tolerance};

@@ -8,7 +8,7 @@ use super::fitted::{Classes, Fitted};
 use super::gaussian::Gaussian;
 use super::null::{self, Permutations};
 use super::reading::Reading;
-use super::{CodeLength, Fractions, Linear, NearestMean, Quadratic, RandomFeatures};
+use super::{CodeLength, Compat, Fractions, Linear, Mlp, NearestMean, Quadratic, RandomFeatures};
 use crate::estimate::random::SplitMix64;
 use crate::estimate::split::Split;
 use crate::estimate::{Element, EstimateError, Labels, Null};
@@ -25,6 +25,10 @@ pub enum Probe {
     RandomFeatures(RandomFeatures),
     /// The nearest class mean.
     NearestMean(NearestMean),
+    /// Multilayer perceptrons.
+    Mlp(Mlp),
+    /// The decoders of the paper's authors, with their constants.
+    Compat(Compat),
 }
 
 /// What a probe is to read: one label a row of the layer.
@@ -134,6 +138,8 @@ impl Probe {
             Self::Quadratic(quadratic) => quadratic.fit(z, classes, split),
             Self::RandomFeatures(features) => features.fit(z, classes, split, seed),
             Self::NearestMean(means) => means.fit(z, classes, split),
+            Self::Mlp(mlp) => mlp.fit(z, classes, split, seed),
+            Self::Compat(compat) => compat.fit(z, classes, split, seed),
         }
     }
 
@@ -145,7 +151,7 @@ impl Probe {
             Self::Linear(_) | Self::Quadratic(_) | Self::RandomFeatures(_) => {
                 Some(null::asymptotic(n_parameters, split.train.len(), split.test.len()))
             }
-            Self::NearestMean(_) => None,
+            Self::NearestMean(_) | Self::Mlp(_) | Self::Compat(_) => None,
         }
     }
 
