@@ -81,6 +81,19 @@ fn agrees_with_its_formula_for_one_unit() {
     }
 }
 
+/// scikit-learn 1.9.1: `Ridge(alpha=λ·30)` on units standardized in numpy, the five folds side by side, and numpy for the rest.
+#[test]
+fn agrees_with_scikit_learn() {
+    let z = Array2::from_shape_fn((60, 6), |(i, j)| (1.3 * (i * (j + 1)) as f64 + j as f64).sin());
+    let y = Array1::from_shape_fn(60, |i| (0.7 * i as f64).cos() + 0.5 * z[(i, 1)] - 0.2 * z[(i, 4)] + 2.0);
+    let found = fit(&Gaussian::default(), &z, &y);
+    assert!((mean_and_error(&found.pointwise).0 - 0.066_819_051_430_602_99).abs() < 1e-12, "{found:?}");
+    for (name, value) in [("penalty", 1.0), ("r2", 0.145_153_479_891_756_86), ("sigma", 0.836_495_537_086_028_6)] {
+        assert!((number(&found, name) - value).abs() < 1e-12, "{name}: {found:?}");
+    }
+    assert!(found.flags.is_empty());
+}
+
 #[test]
 fn more_units_than_samples_are_no_other_problem() {
     let n = 100;
