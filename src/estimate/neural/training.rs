@@ -56,17 +56,13 @@ pub(in crate::estimate) fn train(
     let mut random = SplitMix64::new(seed);
     let network = Network::new(architecture, &mut random).map_err(broken)?;
     let parameters = network.parameters();
-    let judge = || -> Result<f64> {
-        let all: Vec<usize> = (0..validation.len()).collect();
-        let outputs = network.forward(&validation.gather(&all)?)?;
-        Ok(f64::from(validation_loss(&outputs, &all)?.to_scalar::<f32>()?))
-    };
+    let all: Vec<usize> = (0..validation.len()).collect();
+    let others = validation.gather(&all).map_err(broken)?;
+    let judge =
+        || -> Result<f64> { Ok(f64::from(validation_loss(&network.forward(&others)?, &all)?.to_scalar::<f32>()?)) };
     let run = |random: &mut SplitMix64| -> Result<(usize, usize, f64, bool)> {
-        let settings = ParamsAdamW {
-            lr: schedule.learning_rate,
-            weight_decay: schedule.weight_decay,
-            ..ParamsAdamW::default()
-        };
+        let settings =
+            ParamsAdamW { lr: schedule.learning_rate, weight_decay: schedule.weight_decay, ..ParamsAdamW::default() };
         let mut optimizer = AdamW::new(parameters.clone(), settings)?;
         let mut batches = Batches::new(rows.len(), schedule.batch);
         let mut best = (0, judge()?, copies(&parameters)?);

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::decoder::{Activation, log_probabilities, member_seeds};
 use super::fitted::{Classes, Fitted, Member, cross_entropy};
-use crate::estimate::EstimateError;
 use crate::estimate::neural::{self, Architecture, Descent, Rows, descend};
 use crate::estimate::split::Split;
+use crate::estimate::{Element, EstimateError};
 
 /// The published decoder: three hidden layers of 64, all samples in each of 3,000 steps of plain gradient descent.
 const HIDDEN: [usize; 3] = [64; 3];
@@ -83,14 +83,18 @@ impl Compat {
     ///
     /// # Errors
     ///
-    /// [`EstimateError::Numeric`] if a decoder diverges.
-    pub(super) fn fit<T: Copy + Into<f64> + Sync>(
+    /// [`EstimateError::Degenerate`] if the layer has no units, [`EstimateError::Numeric`] if a decoder diverges.
+    pub(super) fn fit<T: Element>(
         &self,
         z: ArrayView2<'_, T>,
         classes: &Classes<'_>,
         split: &Split,
         seed: u64,
     ) -> Result<Fitted, EstimateError> {
+        if z.ncols() == 0 {
+            let reason = "the layer has no units; leave it out of the taps".to_owned();
+            return Err(EstimateError::Degenerate { reason });
+        }
         let (activation, dropout) = match self.decoder {
             Published::Nonlinear => (Activation::LeakyRelu, 0.5),
             Published::Linear => (Activation::Linear, 0.8),
@@ -120,7 +124,9 @@ impl Compat {
             .collect::<Result<_, EstimateError>>()?;
         let published: Vec<f64> = trained
             .iter()
-            .map(|(_, member)| label_bits(classes.n_classes) - BITS * cross_entropy(&member.held_out, &held_out_classes))
+            .map(|(_, member)| {
+                label_bits(classes.n_classes) - BITS * cross_entropy(&member.held_out, &held_out_classes)
+            })
             .collect();
         let training_loss: Vec<f64> = trained.iter().map(|&(last, _)| last).collect();
         let mut details = Map::new();
@@ -140,7 +146,7 @@ fn label_bits(n_classes: usize) -> f64 {
 }
 
 /// The units as they are, row after row.
-fn raw<T: Copy + Into<f64> + Sync>(z: ArrayView2<'_, T>, places: &[usize]) -> Vec<f32> {
+fn raw<T: Element>(z: ArrayView2<'_, T>, places: &[usize]) -> Vec<f32> {
     #[expect(clippy::cast_possible_truncation, reason = "networks are in single precision")]
     let single = |value: &T| (*value).into() as f32;
     places.iter().flat_map(|&row| z.row(row).into_iter().map(single).collect::<Vec<_>>()).collect()

@@ -9,7 +9,7 @@ use super::fitted::{Classes, Fitted, Member, Unseen};
 use super::standardize::{Features, Scaler};
 use crate::estimate::neural::{Architecture, Rows, Schedule, Trained, cross_entropy, train};
 use crate::estimate::split::Split;
-use crate::estimate::{EstimateError, Flag};
+use crate::estimate::{Element, EstimateError, Flag};
 
 /// One of so many training samples of each class is kept for validation.
 const PARTS: usize = 5;
@@ -39,8 +39,10 @@ const PARTS: usize = 5;
 /// A lower bound, in expectation, of the information I(Z; Y), and a closer one than a linear probe's where the label is
 /// a nonlinear function of the layer (an exclusive or). It is a member of the family that gradients happened to find,
 /// not the best one: the spread between `seeds` is part of the uncertainty. Where the linear probe reads as much, believe
-/// that one. What was learned stops where the validation samples stop gaining from it, so that a layer that knows
-/// nothing scores close to zero. With more units than samples it remembers more than a penalized linear probe does.
+/// that one: ten classes with normal noise, 8,000 training samples, cost the perceptron 0.03 nats, the linear probe a
+/// fifth of that. Training stops where the validation samples stop gaining from it, so that a layer that knows nothing
+/// scores close to zero; but twenty of them, of a hundred training samples, were seen to be 0.1 nats too lucky,
+/// and one decoder in twelve 0.4.
 ///
 /// The result is the same on any number of threads. A fit that ends at `max-steps` is flagged as not converged.
 ///
@@ -61,17 +63,18 @@ pub struct Mlp {
     pub layers: Vec<NonZeroUsize>,
     /// What follows each hidden layer; by default a leaky rectifier with a slope of 0.2.
     pub activation: Activation,
-    /// The probability that a hidden unit is silent in a step of training.
+    /// The probability that a hidden unit is silent in a step of training; by default 0.1.
     pub dropout: Fraction,
-    /// The length of the first steps.
+    /// The length of the first steps; by default 0.003.
     pub learning_rate: Rate,
-    /// The pull of weights and intercepts towards zero, in units of the learning rate.
+    /// The pull of weights and intercepts towards zero, in units of the learning rate; by default 0.01.
     pub weight_decay: Fraction,
     /// Training samples a step; by default 256.
     pub batch: NonZeroUsize,
-    /// Looks at the validation samples without a better cross-entropy after which steps get shorter, and at last end.
+    /// Looks at the validation samples without a better cross-entropy after which steps get shorter, and at last end;
+    /// by default 4.
     pub patience: NonZeroUsize,
-    /// Steps after which training ends in any case.
+    /// Steps after which training ends in any case; by default 5000.
     pub max_steps: NonZeroUsize,
     /// The number of decoders, each from its own seed; by default 3.
     pub seeds: NonZeroUsize,
@@ -87,7 +90,7 @@ impl Default for Mlp {
             learning_rate: Rate::try_from(3e-3).expect("the default is positive"),
             weight_decay: Fraction::try_from(0.01).expect("the default is a fraction"),
             batch: number(256),
-            patience: number(6),
+            patience: number(4),
             max_steps: number(5000),
             seeds: number(3),
         }
@@ -101,7 +104,7 @@ impl Mlp {
     ///
     /// [`EstimateError::Degenerate`] if no class has enough training samples for validation. [`EstimateError::Numeric`]
     /// if a decoder diverges.
-    pub(super) fn fit<T: Copy + Into<f64> + Sync>(
+    pub(super) fn fit<T: Element>(
         &self,
         z: ArrayView2<'_, T>,
         classes: &Classes<'_>,
@@ -137,22 +140,32 @@ impl Mlp {
             slope: self.activation.slope(),
             dropout: self.dropout.single(),
         };
-        let (training_classes, validation_classes) = (parts.classes(classes, &parts.training), parts.classes(classes, &parts.validation));
+        let (training_classes, validation_classes) =
+            (parts.classes(classes, &parts.training), parts.classes(classes, &parts.validation));
         let seeds = member_seeds(seed, self.seeds);
-        let trained: Vec<(Trained, Member)> = seeds.par_iter().map(|&seed| {
-            let trained = train(
-                &architecture,
-                (training, cross_entropy(&training_classes)),
-                (validation, cross_entropy(&validation_classes)),
-                &self.schedule(),
-                seed,
-            )?;
-            let judge = |rows| log_probabilities(&trained.network, rows, classes.n_classes);
-            let unseen = Unseen { log_probabilities: judge(validation)?, classes: validation_classes.clone(), ends: vec![validation_classes.len()] };
-            let member = Member { held_out: judge(held_out)?, unseen: Some(unseen) };
-            Ok((trained, member))
-        }).collect::<Result<_, EstimateError>>()?;
-        let each = |value: fn(&Trained) -> serde_json::Value| trained.iter().map(|(trained, _)| value(trained)).collect::<Vec<_>>();
+        let trained: Vec<(Trained, Member)> = seeds
+            .par_iter()
+            .map(|&seed| {
+                let trained = train(
+                    &architecture,
+                    (training, cross_entropy(&training_classes)),
+                    (validation, cross_entropy(&validation_classes)),
+                    &self.schedule(),
+                    seed,
+                )?;
+                let judge = |rows| log_probabilities(&trained.network, rows, classes.n_classes);
+                let unseen = Unseen {
+                    log_probabilities: judge(validation)?,
+                    classes: validation_classes.clone(),
+                    ends: vec![validation_classes.len()],
+                };
+                let member = Member { held_out: judge(held_out)?, unseen: Some(unseen) };
+                Ok((trained, member))
+            })
+            .collect::<Result<_, EstimateError>>()?;
+        let each = |value: fn(&Trained) -> serde_json::Value| {
+            trained.iter().map(|(trained, _)| value(trained)).collect::<Vec<_>>()
+        };
         let mut detail = |name: &str, value: serde_json::Value| fitted.details.insert(name.to_owned(), value);
         detail("steps", each(|trained| trained.steps.into()).into());
         detail("best_step", each(|trained| trained.best_step.into()).into());
