@@ -27,8 +27,8 @@ const PARTS: usize = 5;
 /// H(Y) and the mean are over held-out samples; a is the `activation` of the hidden `layers`. s standardizes each unit
 /// by its mean and standard deviation on the training samples; units that are constant there are left out.
 ///
-/// Weights and intercepts start uniformly between ±1/√(inputs of their layer). Every fifth training sample of each class
-/// is set aside for validation, the same for all seeds. On the others, `AdamW` takes steps of `learning-rate` by
+/// Weights and intercepts start uniformly between ±1/√(inputs of their layer). Every fifth training sample of each
+/// class is set aside for validation, the same for all seeds. On the others, `AdamW` takes steps of `learning-rate` by
 /// batches of `batch` samples in random order, with dropout after each hidden layer. The validation cross-entropy is
 /// looked at every 32 steps. When `patience` looks in a row found nothing better, training goes back to the best
 /// parameters and goes on with steps a fourth as long; after the third such time it ends. The result has the best
@@ -38,10 +38,10 @@ const PARTS: usize = 5;
 ///
 /// A lower bound, in expectation, of the information I(Z; Y), and a closer one than a linear probe's where the label is
 /// a nonlinear function of the layer (an exclusive or). It is a member of the family that gradients happened to find,
-/// not the best one: the spread between `seeds` is part of the uncertainty. Where the linear probe reads as much, believe
-/// that one: ten classes with normal noise, 8,000 training samples, cost the perceptron 0.03 nats, the linear probe a
-/// fifth of that. Training stops where the validation samples stop gaining from it, so that a layer that knows nothing
-/// scores close to zero; but twenty of them, of a hundred training samples, were seen to be 0.1 nats too lucky,
+/// not the best one: the spread between `seeds` is part of the uncertainty. Where the linear probe reads as much,
+/// believe that one: ten classes with normal noise, 8,000 training samples, cost the perceptron 0.03 nats, the linear
+/// probe a fifth of that. Training stops where the validation samples stop gaining from it, so that a layer that knows
+/// nothing scores close to zero; but twenty of them, of a hundred training samples, were seen to be 0.1 nats too lucky,
 /// and one decoder in twelve 0.4.
 ///
 /// The result is the same on any number of threads. A fit that ends at `max-steps` is flagged as not converged.
@@ -54,8 +54,8 @@ const PARTS: usize = 5;
 /// # Reference
 ///
 /// M. Kleinman, A. Achille, D. Idnani, J. C. Kao, Usable information and evolution of optimal representations during
-/// training, ICLR 2021, equation 1, <https://arxiv.org/abs/2010.02459>; the steps are those of I. Loshchilov, F. Hutter,
-/// Decoupled weight decay regularization, ICLR 2019, algorithm 2, <https://arxiv.org/abs/1711.05101>.
+/// training, ICLR 2021, equation 1, <https://arxiv.org/abs/2010.02459>; the steps are those of I. Loshchilov, F.
+/// Hutter, Decoupled weight decay regularization, ICLR 2019, algorithm 2, <https://arxiv.org/abs/1711.05101>.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Mlp {
