@@ -43,8 +43,8 @@ const BITS: f64 = 1.44;
 ///
 /// # Cost
 ///
-/// O(n·P) for each of the 3,000 steps, n training samples and P parameters: nine seconds of a processor for five hundred
-/// samples of few units. Seeds run in parallel.
+/// O(n·P) for each of the 3,000 steps, n training samples and P parameters: nine seconds of a processor for five
+/// hundred samples of few units. Seeds run in parallel.
 ///
 /// # Reference
 ///
