@@ -49,7 +49,7 @@ const BITS: f64 = 1.44;
 /// # Reference
 ///
 /// M. Kleinman, C. Chandrasekaran, J. C. Kao, A mechanistic multi-area recurrent network model of decision-making,
-/// NeurIPS 2021, and the code that came with it; the definition is that of M. Kleinman, A. Achille, D. Idnani,
+/// `NeurIPS` 2021, and the code that came with it; the definition is that of M. Kleinman, A. Achille, D. Idnani,
 /// J. C. Kao, Usable information and evolution of optimal representations during training, ICLR 2021, equation 1,
 /// <https://arxiv.org/abs/2010.02459>.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
