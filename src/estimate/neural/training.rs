@@ -10,7 +10,7 @@ use crate::estimate::random::SplitMix64;
 /// Steps from one look at the validation rows to the next.
 const CHECK: usize = 32;
 
-/// How minibatches train a network: by AdamW, until the loss of other rows no longer falls.
+/// How minibatches train a network: by `AdamW`, until the loss of other rows no longer falls.
 #[derive(Clone, Debug)]
 pub(in crate::estimate) struct Schedule {
     /// The length of a step.
@@ -67,14 +67,14 @@ pub(in crate::estimate) fn train(
         let mut batches = Batches::new(rows.len(), schedule.batch);
         let mut best = (0, judge()?, copies(&parameters)?);
         let (mut stalled, mut reductions, mut converged) = (0, 0, false);
-        let mut step = 0;
+        let mut step = 0_usize;
         while step < schedule.max_steps && !converged {
             let batch = batches.next(random);
             let inputs = rows.gather(batch)?;
             let (_, gradients) = network.gradients(&inputs, |outputs| loss(outputs, batch), random)?;
             optimizer.step(&gradients)?;
             step += 1;
-            if step % CHECK != 0 {
+            if !step.is_multiple_of(CHECK) {
                 continue;
             }
             let here = judge()?;
