@@ -40,14 +40,21 @@ fn looks(seed: u64, n: usize, looks: usize, noise: f64) -> (Array2<f64>, Labels)
 #[test]
 fn the_mean_of_the_pointwise_values_is_the_value_for_every_family() {
     let (z, y) = looks(1, 2_000, 3, 1.5);
-    for text in [LINEAR, "quadratic = {}", "random-features = { features = 64 }", "nearest-mean = {}", "mlp = { max-steps = 64 }"] {
+    for text in [
+        LINEAR,
+        "quadratic = {}",
+        "random-features = { features = 64 }",
+        "nearest-mean = {}",
+        "mlp = { max-steps = 64 }",
+    ] {
         let reading = read(text, &z, &y);
         let mean = reading.pointwise.iter().sum::<f64>() / reading.pointwise.len() as f64;
         assert!((mean - reading.usable.value).abs() < 1e-12, "{text}: {mean}, {reading:?}");
         let cross_entropy = reading.usable.details["cross_entropy"].as_f64().unwrap();
         assert!((reading.label_entropy.unwrap() - cross_entropy - reading.usable.value).abs() < 1e-12);
-        let right = reading.predicted.as_ref().unwrap().iter().zip(&halves(2_000).test);
-        let right = right.filter(|(predicted, row)| **predicted == y.classes()[**row]).count();
+        let (split, predicted) = (halves(2_000), reading.predicted.as_ref().unwrap());
+        let right =
+            predicted.iter().zip(&split.test).filter(|(predicted, row)| **predicted == y.classes()[**row]).count();
         // The mean of several decoders' accuracies is not the accuracy of their mean.
         let slack = if text.starts_with("mlp") { 0.02 } else { 1e-12 };
         assert!((right as f64 / 1_000.0 - reading.score.value).abs() <= slack, "{text}");
@@ -75,7 +82,10 @@ fn more_looks_add_what_they_should_to_one_look() {
     let added = read(LINEAR, &both, &y).beyond(&read(LINEAR, &one, &y));
     assert!((added.value - 0.225_409_3).abs() < 4.0 * added.std_error.unwrap(), "{added:?}");
     assert!(added.std_error.unwrap() < 0.005);
-    assert!((added.details["with"].as_f64().unwrap() - added.details["without"].as_f64().unwrap() - added.value).abs() < 1e-12);
+    assert!(
+        (added.details["with"].as_f64().unwrap() - added.details["without"].as_f64().unwrap() - added.value).abs()
+            < 1e-12
+    );
 }
 
 #[test]
@@ -154,7 +164,12 @@ fn permutations_tell_what_can_be_read_from_what_cannot() {
     assert!((read.fraction().unwrap().null.unwrap().high - null.high / read.label_entropy.unwrap()).abs() < 1e-15);
     let noise = held(&normal_matrix(10, n, 3)).usable;
     assert!(noise.null.unwrap().p_value.unwrap() > 0.05 && noise.flags.contains(&Flag::WithinNull), "{noise:?}");
-    assert!(toml::from_str::<toml::Table>("n = 18").unwrap()["n"].clone().try_into::<infoplane::estimate::usable::Permutations>().is_err());
+    assert!(
+        toml::from_str::<toml::Table>("n = 18").unwrap()["n"]
+            .clone()
+            .try_into::<infoplane::estimate::usable::Permutations>()
+            .is_err()
+    );
 }
 
 #[test]
@@ -182,7 +197,8 @@ fn a_probe_that_knows_types_by_heart_is_not_selective() {
     assert!(accuracy > 0.999 && found.value > 0.25, "{found:?}");
     for draw in 0..4 {
         let drawn = control(&task, &types, draw);
-        let of_type = |kind| kinds.iter().zip(drawn.classes()).filter(move |(k, _)| **k == kind).map(|(_, class)| class);
+        let of_type =
+            |kind| kinds.iter().zip(drawn.classes()).filter(move |(k, _)| **k == kind).map(|(_, class)| class);
         assert!((0..40).all(|kind| of_type(kind).all(|class| Some(class) == of_type(kind).next())));
     }
 }
@@ -207,11 +223,14 @@ fn labels_that_can_be_read_take_a_shorter_message() {
 fn numbers_are_read_by_the_gaussian_family() {
     let n = 20_000;
     let z = normal_matrix(14, n, 3);
-    let y: Vec<f64> = z.column(0).iter().zip(normal_matrix(15, n, 1).column(0)).map(|(z, e)| 0.6 * z + 0.8 * e).collect();
+    let y: Vec<f64> =
+        z.column(0).iter().zip(normal_matrix(15, n, 1).column(0)).map(|(z, e)| 0.6 * z + 0.8 * e).collect();
     let reading = family(LINEAR).read(z.view(), &Target::Numbers(y.clone()), &halves(n), 0).unwrap();
     let truth = -(1.0 - 0.36_f64).ln() / 2.0;
     assert!((reading.usable.value - truth).abs() < 4.0 * reading.usable.std_error.unwrap(), "{reading:?}");
-    assert!((reading.score.value - 0.36).abs() < 0.03 && reading.predicted.is_none() && reading.label_entropy.is_none());
+    assert!(
+        (reading.score.value - 0.36).abs() < 0.03 && reading.predicted.is_none() && reading.label_entropy.is_none()
+    );
     let refused = family("mlp = {}").read(z.view(), &Target::Numbers(y), &halves(n), 0);
     assert!(matches!(&refused, Err(EstimateError::Degenerate { reason }) if reason.contains("linear")), "{refused:?}");
 }

@@ -5,7 +5,7 @@
 use crate::data::{layer, normal_matrix};
 use infoplane::estimate::random::SplitMix64;
 use infoplane::estimate::usable::{Linear, Probe, Reading, Target};
-use infoplane::estimate::{Estimate, EstimateError, Flag, Labels, Split};
+use infoplane::estimate::{Element, Estimate, EstimateError, Flag, Labels, Split};
 use ndarray::{Array1, Array2, Axis};
 
 fn probe(text: &str) -> Linear {
@@ -20,7 +20,7 @@ fn labels(values: Vec<i64>) -> Labels {
     Labels::new(Array1::from(values).view())
 }
 
-fn read(probe: &Linear, z: &Array2<f64>, labels: &Labels, split: &Split) -> Result<Reading, EstimateError> {
+fn read<T: Element>(probe: &Linear, z: &Array2<T>, labels: &Labels, split: &Split) -> Result<Reading, EstimateError> {
     Probe::Linear(probe.clone()).read(z.view(), &Target::Classes(labels.clone()), split, 0)
 }
 
@@ -245,7 +245,8 @@ struct Configured {
 fn is_read_from_a_pipeline() {
     let read = |text: &str| toml::from_str::<Configured>(&format!("probe = {text}")).map(|read| read.probe);
     assert_eq!(read("{ linear = {} }").unwrap(), Probe::Linear(Linear::default()));
-    let Probe::Linear(linear) = read("{ linear = { penalties = [0.01], folds = 3, tolerance = 1e-5 } }").unwrap();
+    let found = read("{ linear = { penalties = [0.01], folds = 3, tolerance = 1e-5 } }").unwrap();
+    let Probe::Linear(linear) = found else { panic!("{found:?}") };
     assert_eq!((linear.penalties.as_slice(), linear.folds.get()), (&[0.01][..], 3));
     for wrong in
         ["{ linear = { penalty = 1 } }", "{ linear = { penalties = [] } }", "{ linear = { penalties = [0.0] } }"]

@@ -26,9 +26,9 @@ use crate::estimate::{Flag, Folds};
 /// members are the linear probes of the standardized, varying units. The intercept b is not penalized.
 ///
 /// λ is the one of `penalties` with the least cross-entropy in `folds`-fold cross-validation within the training
-/// samples, the larger one of equals; each fold has its share of every class. It is tried from the largest to the smallest, each fit from the previous one,
-/// to ten times the tolerance, and until two penalties in a row did worse than the best one. A single penalty is taken
-/// as it is.
+/// samples, the larger one of equals; each fold has its share of every class. It is tried from the largest to the
+/// smallest, each fit from the previous one, to ten times the tolerance, and until two penalties in a row did worse than
+/// the best one. A single penalty is taken as it is.
 ///
 /// With more than two classes λ corresponds to scikit-learn's `C = 1/(λ·n)` for n training samples. Two classes have
 /// two weight vectors as well, here opposite ones: a penalty of λ on them is one of λ/2 on their difference, which is
@@ -59,7 +59,7 @@ use crate::estimate::{Flag, Folds};
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Linear {
-    /// The penalties to choose from, λ in the formula; by default the powers of ten from 10⁻⁵ to 10.
+    /// The penalties to choose from, λ in the formula; by default the powers of ten from 10⁻⁴ to 10.
     pub penalties: Penalties,
     /// The parts of the training samples for cross-validation; by default 5.
     pub folds: Folds,

@@ -44,6 +44,8 @@ const PARTS: usize = 5;
 /// nothing scores close to zero; but twenty of them, of a hundred training samples, misled it by 0.02 nats on average
 /// and by 0.09 at worst.
 ///
+/// Where no class has five training samples nothing is learned: what is said are the frequencies of the classes.
+///
 /// The result is the same on any number of threads. A fit that ends at `max-steps` is flagged as not converged.
 ///
 /// # Cost
@@ -102,8 +104,7 @@ impl Mlp {
     ///
     /// # Errors
     ///
-    /// [`EstimateError::Degenerate`] if no class has enough training samples for validation. [`EstimateError::Numeric`]
-    /// if a decoder diverges.
+    /// [`EstimateError::Numeric`] if a decoder diverges.
     pub(super) fn fit<T: Element>(
         &self,
         z: ArrayView2<'_, T>,
@@ -111,7 +112,7 @@ impl Mlp {
         split: &Split,
         seed: u64,
     ) -> Result<Fitted, EstimateError> {
-        let parts = Parts::new(classes, split)?;
+        let parts = Parts::new(classes, split);
         let scaler = Scaler::new(z, &split.train);
         let width = scaler.n_columns();
         let mut fitted = Fitted { members: Vec::new(), details: serde_json::Map::new(), flags: Vec::new() };
@@ -123,6 +124,8 @@ impl Mlp {
         }
         if width == 0 {
             fitted.flags.push(Flag::Constant);
+        }
+        if width == 0 || parts.validation.is_empty() {
             fitted.members.push(parts.without_features(classes, split));
             return Ok(fitted);
         }
@@ -206,7 +209,7 @@ struct Parts {
 
 impl Parts {
     /// Every fifth training sample of each class is for validation, so that neither part lacks a class that has five.
-    fn new(classes: &Classes<'_>, split: &Split) -> Result<Self, EstimateError> {
+    fn new(classes: &Classes<'_>, split: &Split) -> Self {
         let mut counts = vec![0_usize; classes.n_classes];
         let (mut training, mut validation) = (Vec::new(), Vec::new());
         for &row in &split.train {
@@ -215,16 +218,7 @@ impl Parts {
             if count.is_multiple_of(PARTS) { validation.push(row) } else { training.push(row) }
         }
         let rarest = counts.into_iter().min().unwrap_or(0);
-        if validation.is_empty() {
-            return Err(EstimateError::Degenerate {
-                reason: format!(
-                    "no class has {PARTS} of the {} training samples, and an `mlp` needs one in {PARTS} to know when \
-                     to stop; give more samples or use `linear`",
-                    split.train.len()
-                ),
-            });
-        }
-        Ok(Self { training, validation, rarest })
+        Self { training, validation, rarest }
     }
 
     /// The best that can be said without looking.
@@ -232,12 +226,12 @@ impl Parts {
         let all: Vec<u32> = classes_of(classes, &self.training);
         let row = log_frequencies(&all, classes.n_classes);
         let repeated = |n: usize| Array2::from_shape_fn((n, row.len()), |(_, class)| row[class]);
-        let unseen = Unseen {
+        let unseen = (!self.validation.is_empty()).then(|| Unseen {
             log_probabilities: repeated(self.validation.len()),
             classes: classes_of(classes, &self.validation),
             ends: vec![self.validation.len()],
-        };
-        Member { held_out: repeated(split.test.len()), unseen: Some(unseen) }
+        });
+        Member { held_out: repeated(split.test.len()), unseen }
     }
 }
 

@@ -105,6 +105,8 @@ impl Probe {
 
     /// The length of a prequential code of the classes of the rows in `order`, each block with a fit to those before.
     ///
+    /// Of a family with several seeds, the mean length of their codes.
+    ///
     /// # Errors
     ///
     /// [`EstimateError::Degenerate`] for numbers, without rows, or with a single class; those of the fits.
