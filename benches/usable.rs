@@ -9,17 +9,17 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use infoplane::estimate::usable::Linear;
+use infoplane::estimate::usable::{Linear, Probe, Target};
 use infoplane::estimate::{Labels, Split};
 use ndarray::{Array1, Array2};
 
 const TRAIN: usize = 10_000;
 const TEST: usize = 100;
 
-fn layer(units: usize) -> (Array2<f32>, Labels, Split) {
+fn layer(units: usize) -> (Array2<f32>, Target, Split) {
     let (z, y) = data::layer(TRAIN + TEST, units, 10, 40);
     let split = Split { train: (0..TRAIN).collect(), test: (TRAIN..TRAIN + TEST).collect() };
-    (z.mapv(|value| value as f32), Labels::new(Array1::from(y).view()), split)
+    (z.mapv(|value| value as f32), Target::Classes(Labels::new(Array1::from(y).view())), split)
 }
 
 fn usable(criterion: &mut Criterion) {
@@ -31,10 +31,11 @@ fn usable(criterion: &mut Criterion) {
         ("path", "", &[64, 512]),
     ] {
         let linear: Linear = toml::from_str(text).unwrap();
+        let probe = Probe::Linear(linear);
         for &units in widths {
             let (z, labels, split) = layer(units);
             group.bench_function(BenchmarkId::new(name, units), |bencher| {
-                bencher.iter(|| linear.estimate(black_box(z.view()), &labels, &split).unwrap());
+                bencher.iter(|| probe.read(black_box(z.view()), &labels, &split, 0).unwrap());
             });
         }
     }

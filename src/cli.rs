@@ -186,16 +186,25 @@ pub(crate) struct UsableArguments {
     /// The layer: `.npy` of one or two dimensions, one row a sample.
     #[arg(long)]
     pub(crate) x: PathBuf,
-    /// Integer labels.
+    /// Labels: integers are classes, floating-point values are numbers on a scale.
     #[arg(long)]
     pub(crate) labels: PathBuf,
+    /// Take integer labels as numbers on a scale too.
+    #[arg(long)]
+    pub(crate) numbers: bool,
+    /// Another layer of the same samples, or the inputs: also print what `--x` adds to it.
+    #[arg(long, conflicts_with = "test_x")]
+    pub(crate) given: Option<PathBuf>,
+    /// Hold the value against this many permutations of the labels, 19 or more.
+    #[arg(long)]
+    pub(crate) permutations: Option<usize>,
     /// The layer of the test samples; without it a part of `--x` is held out.
     #[arg(long, requires = "test_labels")]
     pub(crate) test_x: Option<PathBuf>,
     /// The labels of the test samples.
     #[arg(long, requires = "test_x")]
     pub(crate) test_labels: Option<PathBuf>,
-    /// The family of decoders, as in a pipeline file: `{ linear = {} }`.
+    /// The family of probes, as in a pipeline file: `{ linear = {} }`, `{ mlp = {} }`, `{ nearest-mean = {} }`, ...
     #[arg(long)]
     pub(crate) probe: String,
     /// How samples are held out.

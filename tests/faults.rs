@@ -568,15 +568,8 @@ fn a_label_that_is_no_class_of_the_output_leaves_the_loss_empty_and_says_so() {
         assert!(row["loss"].is_null() && row["accuracy"].is_null(), "{row}");
     }
     // Where the pipeline file names it, it is an error.
-    let pipeline = scene.path("named.toml");
-    let named = "[replay]\nloss = { of = { label = \"digit\" } }\n\n[estimate]";
-    fs::write(&pipeline, scene.text().replace("[estimate]", named)).unwrap();
-    common::infoplane(["run".as_ref(), pipeline.as_os_str()]).refused(&[
-        "`[replay] loss`",
-        "`digit`",
-        "from 0 to 10",
-        "`logits`",
-    ]);
+    scene.replay = "loss = { of = { label = \"digit\" } }".to_owned();
+    scene.run(&[]).refused(&["`[replay] loss`", "`digit`", "from 0 to 10", "`logits`"]);
 }
 
 // The pipeline file.

@@ -456,10 +456,8 @@ fn wide_inputs_and_short_labels_are_converted() {
 fn pooling_leaves_the_channels() {
     let mut scene = Scene::digits();
     scene.taps = "[\"conv1_act\"]".to_owned();
-    let text = scene.text().replace("[estimate]", "[replay]\npool = { \"conv*\" = \"spatial-mean\" }\n\n[estimate]");
-    let pipeline = scene.path("pooled.toml");
-    fs::write(&pipeline, text).unwrap();
-    run_program(["run".as_ref(), pipeline.as_os_str()]).success();
+    scene.replay = "pool = { \"conv*\" = \"spatial-mean\" }".to_owned();
+    scene.run(&[]).success();
     assert!(scene.query("SELECT n_units FROM measurements").iter().all(|row| row["n_units"] == 8));
 }
 

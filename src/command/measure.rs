@@ -7,9 +7,9 @@ use anyhow::{Context, bail};
 use infoplane::estimate::compress::{Compression, Margins};
 use infoplane::estimate::information::Estimator;
 use infoplane::estimate::reconstruction::Decoder;
-use infoplane::estimate::usable::Probe;
+use infoplane::estimate::usable::{Probe, Target};
 use infoplane::estimate::{Estimate, Labels, Paired, Split, finite};
-use infoplane::samples::Array;
+use infoplane::samples::{Array, Column, ColumnKind, ColumnLabels, Description};
 use ndarray::{Array1, Array2, Axis, concatenate};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -66,33 +66,98 @@ fn information(arguments: &InformationArguments) -> anyhow::Result<Value> {
 
 fn usable(arguments: &UsableArguments) -> anyhow::Result<Value> {
     let probe: Probe = toml_value("--probe", &arguments.probe)?;
+    let kind = arguments.numbers.then_some(ColumnKind::Numbers);
     let mut x = matrix(&arguments.x)?;
-    let mut values = integers(&arguments.labels, x.nrows(), &arguments.x)?;
+    let mut target = target(&arguments.labels, kind, (x.nrows(), &arguments.x))?;
+    let given = arguments.given.as_deref().map(matrix).transpose()?;
+    if let (Some(given), Some(path)) = (&given, &arguments.given) {
+        same_rows(path, given.nrows(), &arguments.x, x.nrows())?;
+    }
     let split = match (&arguments.test_x, &arguments.test_labels) {
         (Some(test_x), Some(test_labels)) => {
-            let test = matrix(test_x)?;
-            if test.ncols() != x.ncols() {
-                bail!(
-                    "`{}`: found {} columns, needed the {} of `{}`",
-                    test_x.display(),
-                    test.ncols(),
-                    x.ncols(),
-                    arguments.x.display()
-                );
-            }
-            values.extend(integers(test_labels, test.nrows(), test_x)?);
             let train = x.nrows();
-            x = concatenate(Axis(0), &[x.view(), test.view()])?;
+            x = below(&x, &arguments.x, test_x)?;
+            let test = self::target(test_labels, kind, (x.nrows() - train, test_x))?;
+            target = both(target, test).with_context(|| format!("`{}`", test_labels.display()))?;
             Split { train: (0..train).collect(), test: (train..x.nrows()).collect() }
         }
         _ => held_out(x.nrows(), &arguments.split)?,
     };
-    let labels = Labels::new(Array1::from(values).view());
+    let seed = arguments.split.seed;
+    let mut reading = probe.read(x.view(), &target, &split, seed)?;
+    if let Some(permutations) = arguments.permutations {
+        let permutations = permutations.try_into().map_err(anyhow::Error::msg)?;
+        probe.hold_against_permutations(&mut reading, x.view(), (&target, &split), permutations, seed)?;
+    }
     let settings = match &arguments.test_x {
         Some(path) => json!({ "test_x": path }),
         None => split_settings(&arguments.split),
     };
-    object(probe.estimate(x.view(), &labels, &split)?, &probe, &settings)
+    let mut others = vec![(if reading.predicted.is_some() { "accuracy" } else { "r-squared" }, reading.score.clone())];
+    others.extend(reading.calibrated.clone().map(|estimate| ("usable-calibrated", estimate)));
+    others.extend(reading.fraction().map(|estimate| ("usable-fraction", estimate)));
+    if let Some(given) = given {
+        let baseline = probe.read(given.view(), &target, &split, seed)?;
+        let joint = probe.read(concatenate(Axis(1), &[given.view(), x.view()])?.view(), &target, &split, seed)?;
+        others.push(("usable-given", joint.beyond(&baseline)));
+    }
+    let mut all = object(reading.usable, &probe, &settings)?;
+    for (name, estimate) in others {
+        all[name] = short(&estimate);
+    }
+    Ok(all)
+}
+
+/// Test samples below the training ones.
+fn below(x: &Array2<f64>, path: &Path, test: &Path) -> anyhow::Result<Array2<f64>> {
+    let more = matrix(test)?;
+    if more.ncols() != x.ncols() {
+        bail!("`{}`: found {} columns, needed the {} of `{}`", test.display(), more.ncols(), x.ncols(), path.display());
+    }
+    Ok(concatenate(Axis(0), &[x.view(), more.view()])?)
+}
+
+/// The labels of a file: one for each row of another one.
+fn target(path: &Path, kind: Option<ColumnKind>, (rows, other): (usize, &Path)) -> anyhow::Result<Target> {
+    let description = Description { kind, ..Description::default() };
+    let column = Column::read("labels", &read(path)?, &description)?;
+    let known = column.known().len();
+    let (target, all) = match column.labels {
+        ColumnLabels::Classes { values, .. } => {
+            let all: Array1<i64> = values.iter().flatten().copied().collect();
+            (Target::Classes(Labels::new(all.view())), values.len())
+        }
+        ColumnLabels::Numbers(numbers) => (Target::Numbers(numbers.iter().flatten().copied().collect()), numbers.len()),
+    };
+    same_rows(path, all, other, rows)?;
+    if known < all {
+        bail!("`{}`: found {} rows without a label; leave them out of both files", path.display(), all - known);
+    }
+    Ok(target)
+}
+
+/// The labels of training and test samples, one after the other.
+fn both(train: Target, test: Target) -> anyhow::Result<Target> {
+    match (train, test) {
+        (Target::Classes(train), Target::Classes(test)) => {
+            let value =
+                |labels: &Labels| labels.classes().iter().map(|&class| labels.names()[class]).collect::<Vec<_>>();
+            Ok(Target::Classes(Labels::new(Array1::from([value(&train), value(&test)].concat()).view())))
+        }
+        (Target::Numbers(train), Target::Numbers(test)) => Ok(Target::Numbers([train, test].concat())),
+        _ => bail!("found classes on one side and numbers on the other, needed the same on both"),
+    }
+}
+
+/// An estimate beside another one of the same samples.
+fn short(estimate: &Estimate) -> Value {
+    json!({
+        "value": estimate.value,
+        "unit": estimate.unit,
+        "std_error": estimate.std_error,
+        "flags": estimate.flags,
+        "details": estimate.details,
+    })
 }
 
 fn reconstruction(arguments: &ReconstructionArguments) -> anyhow::Result<Value> {
@@ -112,6 +177,7 @@ fn object(estimate: Estimate, estimator: &impl Serialize, settings: &Value) -> a
         "value": estimate.value,
         "unit": estimate.unit,
         "std_error": estimate.std_error,
+        "null": estimate.null,
         "n_samples": estimate.n_samples,
         "flags": estimate.flags,
         "estimator": estimator,

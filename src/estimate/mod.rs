@@ -9,6 +9,7 @@
 //! | `reconstruction` | how well a target can be rebuilt |
 //! | `compress` | few coordinates for many units |
 //! | `neighbors` | exact distances and counts of neighbors |
+//! | `neural` | dense networks, trained by gradients |
 //! | `matrix` | dense linear algebra |
 
 mod columns;
@@ -19,6 +20,7 @@ mod folds;
 pub mod information;
 mod matrix;
 pub mod neighbors;
+mod neural;
 mod outcome;
 pub mod random;
 pub mod reconstruction;
@@ -30,6 +32,6 @@ pub use columns::Element;
 pub use digamma::digamma;
 pub use error::EstimateError;
 pub use folds::Folds;
-pub use outcome::{Estimate, Flag, Unit};
+pub use outcome::{Estimate, Flag, Null, Unit};
 pub use samples::{Labels, Paired, SampleError, finite};
 pub use split::Split;

@@ -11,6 +11,10 @@ pub enum Unit {
     Nats,
     /// Squared units of the target, per element.
     SquaredUnits,
+    /// A part of one: of the samples, of an entropy, of a variance.
+    Fraction,
+    /// How many times.
+    Ratio,
 }
 
 /// A reason to doubt a value, or to read it with care.
@@ -48,6 +52,25 @@ pub enum Flag {
     RankDeficient,
     /// One held-out sample makes more than half of the variance: the value hangs on it.
     OneSampleDecides,
+    /// The probe gets every training sample right: without a penalty its weights would have no end.
+    Separable,
+    /// The value is not above what labels that have nothing to do with the layer give, one time in twenty.
+    WithinNull,
+    /// The temperature that calibrates the probe lies at an end of what was tried.
+    TemperatureAtEdge,
+}
+
+/// What the estimator gives where there is nothing to find.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Null {
+    /// The mean there, in the unit of the value; none where only a bound is known.
+    pub mean: Option<f64>,
+    /// What it exceeds one time in twenty.
+    pub high: f64,
+    /// The share of permutations, the given labels among them, that do as well.
+    pub p_value: Option<f64>,
+    /// The number of permutations; none where the band is an asymptotic one.
+    pub permutations: Option<usize>,
 }
 
 /// A value with its uncertainty and its caveats.
@@ -59,6 +82,8 @@ pub struct Estimate {
     pub unit: Unit,
     /// One standard error of `value`, of its variance only: it says nothing of bias.
     pub std_error: Option<f64>,
+    /// What there would be if there were nothing to find.
+    pub null: Option<Null>,
     /// The samples that `value` is a mean over: held-out ones where there is a split.
     pub n_samples: usize,
     /// Reasons for doubt, sorted, without repetition.
@@ -71,7 +96,7 @@ impl Estimate {
     /// An estimate without flags or details.
     #[must_use]
     pub fn new(value: f64, unit: Unit, std_error: Option<f64>, n_samples: usize) -> Self {
-        Self { value, unit, std_error, n_samples, flags: Vec::new(), details: Map::new() }
+        Self { value, unit, std_error, null: None, n_samples, flags: Vec::new(), details: Map::new() }
     }
 
     /// Exactly no information: what a variable that never varies says of another.

@@ -26,6 +26,19 @@ impl SplitMix64 {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// A number below `n`, which is at least one, all equally likely but for one part in 2⁶⁴/n.
+    pub fn below(&mut self, n: usize) -> usize {
+        let product = u128::from(self.next_u64()) * n as u128;
+        usize::try_from(product >> 64).expect("the high half is below n")
+    }
+
+    /// Puts values into a random order, all equally likely (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, values: &mut [T]) {
+        for last in (1..values.len()).rev() {
+            values.swap(last, self.below(last + 1));
+        }
+    }
+
     /// Two independent standard normal numbers (Box and Muller).
     pub fn normal_pair(&mut self) -> (f64, f64) {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();

@@ -127,6 +127,11 @@ impl Labels {
         Self { classes, names }
     }
 
+    /// The same names for other classes of the samples.
+    pub(super) fn with_classes(&self, classes: Vec<usize>) -> Self {
+        Self { classes, names: self.names.clone() }
+    }
+
     /// The class of each sample, in `0..n_classes`.
     #[must_use]
     pub fn classes(&self) -> &[usize] {

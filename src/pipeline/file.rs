@@ -10,14 +10,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::PipelineError;
+use super::{Measure, PipelineError};
 use crate::archive::{StepFrom, Steps};
-use crate::estimate::compress::{Compression, Margins};
-use crate::estimate::information::Estimator;
-use crate::estimate::reconstruction::Decoder;
-use crate::estimate::usable::Probe;
 use crate::graph::{Bind, Pooling};
-use crate::samples::Source;
+use crate::samples::{Description, Source};
 
 /// A whole pipeline file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -95,6 +91,9 @@ pub struct SamplesTable {
     /// `{ digit = "labels.npy" }`, or an `.npz` whose members are label columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Source>,
+    /// How label columns are to be understood, and columns that are derived from them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, Description>,
     /// An id for each sample; without it the row number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Source>,
@@ -221,52 +220,6 @@ impl TryFrom<f64> for Fraction {
     }
 }
 
-/// A number about one layer of one checkpoint.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Measure {
-    /// Mutual information between the layer and the input or a label.
-    Information(Information),
-    /// What a probe can read of a label.
-    Usable(Usable),
-    /// How well the input can be rebuilt.
-    Reconstruction(Reconstruction),
-}
-
-/// Mutual information between the layer and another variable.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Information {
-    /// `"input"`, or the name of a label column.
-    pub of: String,
-    /// How both sides are compressed; labels never are.
-    #[serde(default)]
-    pub compress: Compression,
-    /// What is done to each coordinate after compression: `"raw"` or `"standardized"`.
-    #[serde(default)]
-    pub margins: Margins,
-    /// The estimator.
-    pub estimator: Estimator,
-}
-
-/// Usable information about a label.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Usable {
-    /// The label column.
-    pub label: String,
-    /// The family of decoders.
-    pub probe: Probe,
-}
-
-/// Reconstruction loss of the input.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Reconstruction {
-    /// The family of decoders.
-    pub decoder: Decoder,
-}
-
 /// `[table]`: where results go.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -299,27 +252,5 @@ impl Pipeline {
     #[must_use]
     pub fn resolved(&self) -> String {
         toml::to_string(self).expect("every value of a pipeline file can be written as TOML")
-    }
-}
-
-impl Measure {
-    /// The name of the measure in tables.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Information(_) => "information",
-            Self::Usable(_) => "usable",
-            Self::Reconstruction(_) => "reconstruction",
-        }
-    }
-
-    /// The variable that the layer is measured against.
-    #[must_use]
-    pub fn variable(&self) -> &str {
-        match self {
-            Self::Information(information) => &information.of,
-            Self::Usable(usable) => &usable.label,
-            Self::Reconstruction(_) => "input",
-        }
     }
 }

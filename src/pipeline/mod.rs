@@ -3,29 +3,38 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `file` | the pipeline file: every key, its meaning and its default |
+//! | `measures` | what is measured, as the pipeline file says it |
 //! | `plan` | the checked plan: checkpoints, binding, taps, samples, memory |
 //! | `reference` | the checkpoint that the graph was exported from, and the proof of the binding |
 //! | `records` | what the training framework recorded, compared at every checkpoint |
 //! | `variables` | what layers are measured against: made once, shared by every checkpoint |
 //! | `ahead` | checkpoints read ahead, and compared with the ones before |
 //! | `unit` | one checkpoint: replayed, measured, turned into rows |
+//! | `cells` | one checkpoint's taps, each measured in all ways |
+//! | `readings` | what probes read of labels: fitted once, used by every measure that asks |
+//! | `rows` | values turned into rows |
 //! | `run` | all checkpoints of a shard, in parallel, resumable |
 
 mod ahead;
+mod cells;
 mod error;
 mod file;
+mod measures;
 mod plan;
+mod readings;
 mod records;
 mod reference;
+mod rows;
 mod run;
 mod unit;
 mod variables;
 
 pub use error::PipelineError;
 pub use file::{
-    ArchiveTable, EstimateTable, Fraction, GraphTable, Information, Loss, Measure, Pipeline, Reconstruction, Recorded,
-    RecordedLosses, Reference, ReplayTable, SamplesTable, TableTable, Usable,
+    ArchiveTable, EstimateTable, Fraction, GraphTable, Loss, Pipeline, Recorded, RecordedLosses, Reference,
+    ReplayTable, SamplesTable, TableTable,
 };
+pub use measures::{Control, Information, Measure, Prequential, Reconstruction, Usable};
 pub use plan::Plan;
 pub use records::RecordCheck;
 pub use reference::Proof;

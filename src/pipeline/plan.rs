@@ -8,11 +8,11 @@ use serde_json::json;
 use super::records::Records;
 use super::reference::{self, Bound, Proof, Trial};
 use super::variables::Variables;
-use super::{Loss, Pipeline, PipelineError};
+use super::{Loss, Measure, Pipeline, PipelineError};
 use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
-use crate::samples::{Column, Samples};
+use crate::samples::{Column, ColumnLabels, Samples};
 use crate::table::SCHEMA_VERSION;
 
 /// A run made definite.
@@ -90,15 +90,15 @@ impl Plan {
         let model = Model::open(&folder.join(&pipeline.graph.model))?;
         let taps = select_taps(&model, &pipeline.graph.taps, &pipeline.replay.pool)?;
         let table = &pipeline.samples;
-        let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref())?;
-        let variables = Variables::new(&pipeline, &samples)?;
+        let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref(), &table.columns)?;
+        let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
+        let variables = Variables::new(&pipeline, &samples, &names)?;
         let batch = pipeline.replay.batch.get();
         let bound = reference::bind(&folder, &pipeline.graph, &model, &series)?;
         let Trial { taps: trial, outputs, feed, proof } = reference::prove(runtime, &bound, &taps, &samples, batch)?;
         let loss = loss(pipeline.replay.loss.as_ref(), &outputs, &samples)?;
         let records = Records::read(&folder, pipeline.replay.recorded.as_ref(), &loss, &outputs, samples.len())?;
         let Bound { model, binding, checkpoint, .. } = bound;
-        let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
         let outlet = loss.as_ref().ok().map(|(output, _)| output.as_str()).or(records.output());
         let graph = model.session(&names, outlet.as_slice(), &binding.initializers());
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -148,6 +148,13 @@ impl Plan {
     #[must_use]
     pub fn n_samples(&self) -> usize {
         self.samples.len()
+    }
+
+    /// Whether some measure keeps what probes say of each sample.
+    #[must_use]
+    pub fn keeps_samples(&self) -> bool {
+        let mut measures = self.pipeline.estimate.measures.iter();
+        measures.any(|measure| matches!(measure, Measure::Usable(usable) if usable.per_sample))
     }
 
     /// About the memory that each worker needs, in bytes, without ONNX Runtime's own buffers.
@@ -288,8 +295,11 @@ fn is_logits(output: Option<&TensorInfo>, column: Option<&Column>) -> Result<(),
     let [_, classes] = info.shape[..] else {
         return Err(format!("output `{}` has shape {}, needed samples × classes", info.name, info.shape_words()));
     };
-    let (least, most) =
-        (column.values.iter().min().copied().unwrap_or(0), column.values.iter().max().copied().unwrap_or(0));
+    let ColumnLabels::Classes { values, .. } = &column.labels else {
+        return Err(format!("label `{}` holds numbers, needed classes", column.name));
+    };
+    let least = values.iter().flatten().min().copied().unwrap_or(0);
+    let most = values.iter().flatten().max().copied().unwrap_or(0);
     let fits = classes.is_none_or(|classes| classes > 1 && usize::try_from(most).is_ok_and(|most| most < classes));
     if least < 0 || !fits {
         return Err(format!(

@@ -16,6 +16,8 @@ use std::thread;
 use rayon::ThreadPool;
 
 use super::ahead::{Ahead, Read};
+use super::cells::Measured;
+use super::readings::Readings;
 use super::unit::{self, Rows};
 use super::{PipelineError, Plan};
 use crate::archive::Checkpoint;
@@ -101,10 +103,11 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, PipelineError> {
     let steps: Vec<u64> = plan.checkpoints.iter().map(Checkpoint::step).collect();
-    let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps)?;
+    let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps, plan.keeps_samples())?;
     let mine: Vec<usize> = (shard.index..plan.checkpoints.len()).step_by(shard.count).collect();
     tell(Event::Planned(mine.len()));
-    let work = Work { plan, folder, pool, stopping, tell, failure: Mutex::new(None) };
+    let inputs = pool.install(|| Readings::of_inputs(plan));
+    let work = Work { plan, folder, inputs, pool, stopping, tell, failure: Mutex::new(None) };
     let tally = Mutex::new(Finished { folder: plan.output.clone(), done: 0, kept: 0, failed_rows: 0 });
     // No place in the channel: what is read ahead waits in the hand of the reader.
     let (give, take) = sync_channel(0);
@@ -158,6 +161,8 @@ pub fn run(
 struct Work<'a> {
     plan: &'a Plan,
     folder: Folder,
+    /// What is read of the inputs, as a baseline.
+    inputs: Readings<'a>,
     pool: &'a ThreadPool,
     stopping: &'a (dyn Fn() -> Option<i32> + Sync),
     tell: &'a (dyn Fn(Event) + Sync),
@@ -193,7 +198,8 @@ impl Work<'_> {
             Read::Weights(next) => {
                 let (checkpoint, identity) = (next.checkpoint, next.identity.clone());
                 let measured = self.measured(checkpoint, &next.hash, || {
-                    unit::rows(self.plan, checkpoint, &next.weights, &next.hash, next.unchanged.clone(), &|| {
+                    let unchanged = next.unchanged.clone();
+                    unit::rows(self.plan, checkpoint, &next.weights, &next.hash, unchanged, &self.inputs, &|| {
                         self.goes_on()
                     })
                 })?;
@@ -209,7 +215,7 @@ impl Work<'_> {
                 (checkpoint, identity, unit::failed(self.plan, checkpoint, None, &error))
             }
         };
-        let Rows { measurements, checkpoint: row } = rows;
+        let Rows { measured: Measured { measurements, samples }, checkpoint: row } = rows;
         let failed_rows =
             measurements.iter().filter(|row| row.value.is_none()).count() + usize::from(row.error.is_some());
         let provenance = Provenance {
@@ -221,7 +227,7 @@ impl Work<'_> {
             failed_rows,
             retry: row.error.is_some(),
         };
-        self.folder.write(checkpoint.step(), &measurements, &row, &provenance)?;
+        self.folder.write(checkpoint.step(), &measurements, &samples, &row, &provenance)?;
         let reason = unit::doubt(&row);
         (self.tell)(match (row.error, reason) {
             (Some(reason), _) => Event::Failed { file: row.file, reason },

@@ -2,17 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use ndarray::Array2;
-use rayon::prelude::*;
-
+use super::cells::{Measured, measure_all, names};
+use super::readings::Readings;
 use super::records::NOT_AS_RECORDED;
-use super::variables::{INPUT, parameters};
-use super::{Information, Measure, PipelineError, Plan};
+use super::rows::{Found, cells, row};
+use super::{PipelineError, Plan};
 use crate::archive::{Checkpoint, Weights};
-use crate::estimate::compress::{Compressed, Compression};
-use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit, finite};
-use crate::replay::{Activations, ReplayError, Replayed, Score, Session, replay, score};
-use crate::table::{CheckpointRow, MeasurementRow};
+use crate::replay::{ReplayError, Replayed, Score, Session, replay, score};
+use crate::samples::ColumnLabels;
+use crate::table::CheckpointRow;
 
 /// The flag of rows whose binding could not be compared by value.
 const UNPROVEN: &str = "unproven-binding";
@@ -26,14 +24,8 @@ const SAME_AS_BEFORE: &str = "same-as-before";
 /// The rows of one checkpoint.
 #[derive(Debug)]
 pub(super) struct Rows {
-    pub measurements: Vec<MeasurementRow>,
+    pub measured: Measured,
     pub checkpoint: CheckpointRow,
-}
-
-/// A value with the number of dimensions that it was computed from.
-struct Measured {
-    estimate: Estimate,
-    n_components: Option<usize>,
 }
 
 /// Replays and measures a checkpoint; what is wrong with it becomes rows.
@@ -49,41 +41,46 @@ pub(super) fn rows(
     weights: &Weights,
     hash: &str,
     unchanged: Option<Vec<String>>,
+    inputs: &Readings<'_>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Rows, ReplayError> {
-    let mut row = checkpoint_row(plan, checkpoint, Some(hash));
-    row.n_tensors = Some(weights.len() as u64);
+    let mut own = checkpoint_row(plan, checkpoint, Some(hash));
+    own.n_tensors = Some(weights.len() as u64);
     if unchanged.as_ref().is_some_and(|unchanged| unchanged.len() == plan.tensors.len()) {
-        row.flags.push(SAME_AS_BEFORE.to_owned());
+        own.flags.push(SAME_AS_BEFORE.to_owned());
     }
-    row.unchanged = unchanged;
-    let mut measurements = match replayed(plan, checkpoint, weights, go_on) {
+    own.unchanged = unchanged;
+    let mut measured = match replayed(plan, checkpoint, weights, go_on) {
         Err(PipelineError::Replay(ReplayError::Stopped)) => return Err(ReplayError::Stopped),
         Err(error) => return Ok(failed(plan, checkpoint, Some(hash), &error.to_string())),
         Ok(replayed) => {
-            score_network(plan, &replayed, &mut row);
-            compare_with_records(plan, checkpoint, &replayed, &mut row);
-            measure_all(plan, checkpoint, &replayed.taps, go_on)?
+            score_network(plan, &replayed, &mut own);
+            compare_with_records(plan, checkpoint, &replayed, &mut own);
+            measure_all(plan, checkpoint, &replayed.taps, inputs, go_on)?
         }
     };
     // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
-    for measurement in &mut measurements {
+    for measurement in &mut measured.measurements {
         measurement.flags.retain(|flag| flag != AMBIGUOUS);
         measurement.flags.extend(
             [AMBIGUOUS, SAME_AS_BEFORE, NOT_AS_RECORDED]
                 .map(str::to_owned)
                 .into_iter()
-                .filter(|flag| row.flags.contains(flag)),
+                .filter(|flag| own.flags.contains(flag)),
         );
     }
-    Ok(Rows { measurements, checkpoint: row })
+    Ok(Rows { measured, checkpoint: own })
 }
 
 /// The rows of a checkpoint that failed as a whole: every planned one, without a value.
 pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, reason: &str) -> Rows {
-    let measurements = cells(plan).map(|(tap, place)| blank(plan, checkpoint, tap, place, Some(reason))).collect();
-    let row = checkpoint_row(plan, checkpoint, hash);
-    Rows { measurements, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..row } }
+    let all = cells(plan).flat_map(|cell| {
+        let names = names(plan, &plan.pipeline.estimate.measures[cell.place]);
+        names.into_iter().map(move |name| row(plan, checkpoint, cell, Found::new(name, Err(reason.to_owned()))))
+    });
+    let measured = Measured { measurements: all.collect(), samples: Vec::new() };
+    let own = checkpoint_row(plan, checkpoint, hash);
+    Rows { measured, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own } }
 }
 
 fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>) -> CheckpointRow {
@@ -104,7 +101,7 @@ fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>) -> C
 }
 
 /// What is doubtful about every number of a run.
-fn doubts(plan: &Plan) -> Vec<String> {
+pub(super) fn doubts(plan: &Plan) -> Vec<String> {
     let doubts = [(!plan.binding.is_proven(), UNPROVEN), (plan.binding.is_ambiguous(), AMBIGUOUS)];
     doubts.into_iter().filter(|(holds, _)| *holds).map(|(_, flag)| flag.to_owned()).collect()
 }
@@ -167,189 +164,8 @@ fn score_network(plan: &Plan, replayed: &Replayed, row: &mut CheckpointRow) {
 pub(super) fn scored(plan: &Plan, replayed: &Replayed) -> Option<Result<Score, ReplayError>> {
     let (Ok((output, label)), Some(logits)) = (&plan.loss, &replayed.output) else { return None };
     let column = plan.samples.labels.iter().find(|column| column.name == *label);
-    let labels = &column.expect("the plan checked that the column is there").values;
-    Some(score(output, logits.values.view(), label, labels))
-}
-
-/// Every (tap, measure) of a checkpoint by place, in the order of the rows.
-fn cells(plan: &Plan) -> impl Iterator<Item = (usize, usize)> {
-    let measures = plan.pipeline.estimate.measures.len();
-    (0..plan.taps.len()).flat_map(move |tap| (0..measures).map(move |measure| (tap, measure)))
-}
-
-fn measure_all(
-    plan: &Plan,
-    checkpoint: &Checkpoint,
-    taps: &[Activations],
-    go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
-) -> Result<Vec<MeasurementRow>, ReplayError> {
-    if plan.pipeline.estimate.measures.is_empty() {
-        return Ok(Vec::new());
+    match &column.expect("the plan checked that the column is there").labels {
+        ColumnLabels::Classes { values, .. } => Some(score(output, logits.values.view(), label, values)),
+        ColumnLabels::Numbers(_) => None,
     }
-    let compressions = distinct_compressions(&plan.pipeline.estimate.measures);
-    // Several measures look at one compressed layer: compress it once.
-    let compressed: Vec<Vec<Result<Compressed, String>>> = taps
-        .par_iter()
-        .map(|tap| {
-            let valid = finite("activations", tap.values.view()).map_err(|error| error.to_string());
-            compressions
-                .par_iter()
-                .map(|compression| {
-                    valid.clone()?;
-                    compression.compress(tap.values.view()).map_err(|error| error.to_string())
-                })
-                .collect()
-        })
-        .collect();
-    let all: Vec<(usize, usize)> = cells(plan).collect();
-    all.par_iter()
-        .map(|&(tap, place)| {
-            if go_on().is_break() {
-                return Err(ReplayError::Stopped);
-            }
-            let measure = &plan.pipeline.estimate.measures[place];
-            let measured = match measure {
-                Measure::Information(information) => {
-                    let which = compressions.iter().position(|compression| *compression == &information.compress);
-                    let layer = &compressed[tap][which.expect("every compression is among the distinct ones")];
-                    layer
-                        .as_ref()
-                        .map_err(Clone::clone)
-                        .and_then(|layer| informed(plan, place, information, layer).map_err(|error| error.to_string()))
-                }
-                other => decoded(plan, other, &taps[tap]),
-            };
-            Ok(filled(plan, checkpoint, tap, place, measured))
-        })
-        .collect()
-}
-
-fn distinct_compressions(measures: &[Measure]) -> Vec<&Compression> {
-    let mut distinct = Vec::new();
-    for measure in measures {
-        if let Measure::Information(Information { compress, .. }) = measure
-            && !distinct.contains(&compress)
-        {
-            distinct.push(compress);
-        }
-    }
-    distinct
-}
-
-/// Information between a compressed layer and the input or a label.
-fn informed(
-    plan: &Plan,
-    place: usize,
-    information: &Information,
-    layer: &Compressed,
-) -> Result<Measured, EstimateError> {
-    let degenerate = |error: crate::estimate::SampleError| EstimateError::Degenerate { reason: error.to_string() };
-    let rescaled = information.margins.rescale(layer.scores.view()).samples;
-    let n_components = Some(rescaled.ncols());
-    let of_input = plan.variables.compressed[place].as_ref();
-    let nothing = rescaled.ncols() == 0 || of_input.is_some_and(|inputs: &Array2<f64>| inputs.ncols() == 0);
-    let mut estimate = if nothing {
-        Estimate::constant(plan.n_samples())
-    } else if let Some(inputs) = of_input {
-        let pairs = Paired::new(inputs.view(), rescaled.view()).map_err(degenerate)?;
-        information.estimator.continuous().expect("the plan checked the estimator").estimate(pairs)?
-    } else {
-        let labels = &plan.variables.labels[&information.of];
-        information.estimator.labeled().expect("the plan checked the estimator").estimate(rescaled.view(), labels)?
-    };
-    if information.of == INPUT {
-        estimate.flag(Flag::Deterministic);
-    }
-    if let Compression::Pca(_) = information.compress {
-        estimate.detail("explained_variance", layer.explained_variance_ratio.iter().sum::<f64>());
-        estimate.detail("rank", layer.rank);
-    }
-    Ok(Measured { estimate, n_components })
-}
-
-/// What a probe or a decoder reads from a layer.
-fn decoded(plan: &Plan, measure: &Measure, layer: &Activations) -> Result<Measured, String> {
-    finite("activations", layer.values.view()).map_err(|error| error.to_string())?;
-    let variables = &plan.variables;
-    let split = variables.split.as_ref().expect("the plan made the split that its measures need");
-    let estimate = match measure {
-        Measure::Usable(usable) => usable.probe.estimate(layer.values.view(), &variables.labels[&usable.label], split),
-        Measure::Reconstruction(reconstruction) => {
-            let inputs = variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
-            reconstruction.decoder.estimate(layer.values.view(), inputs.view(), split)
-        }
-        Measure::Information(_) => unreachable!("information is measured on compressed layers"),
-    };
-    estimate.map(|estimate| Measured { estimate, n_components: None }).map_err(|error| error.to_string())
-}
-
-fn filled(
-    plan: &Plan,
-    checkpoint: &Checkpoint,
-    tap: usize,
-    place: usize,
-    measured: Result<Measured, String>,
-) -> MeasurementRow {
-    match measured {
-        Err(reason) => blank(plan, checkpoint, tap, place, Some(&reason)),
-        Ok(Measured { estimate, n_components }) => {
-            let mut row = blank(plan, checkpoint, tap, place, None);
-            if !estimate.value.is_finite() {
-                row.error = Some(format!("the estimate is {}", estimate.value));
-                return row;
-            }
-            row.unit = name(&estimate.unit);
-            row.value = Some(estimate.value);
-            row.std_error = estimate.std_error.filter(|error| error.is_finite());
-            row.n_samples = Some(estimate.n_samples as u64);
-            row.n_components = n_components.map(|components| components as u64);
-            row.flags.extend(estimate.flags.iter().map(name));
-            row.details = serde_json::Value::Object(estimate.details).to_string();
-            row
-        }
-    }
-}
-
-/// A row without a value.
-fn blank(plan: &Plan, checkpoint: &Checkpoint, tap: usize, place: usize, reason: Option<&str>) -> MeasurementRow {
-    let measure = &plan.pipeline.estimate.measures[place];
-    let (estimator, compression, unit) = match measure {
-        Measure::Information(information) => (key(&information.estimator), key(&information.compress), Unit::Nats),
-        Measure::Usable(usable) => (key(&usable.probe), "none".to_owned(), Unit::Nats),
-        Measure::Reconstruction(reconstruction) => {
-            (key(&reconstruction.decoder), "none".to_owned(), Unit::SquaredUnits)
-        }
-    };
-    MeasurementRow {
-        run: plan.name.clone(),
-        file: checkpoint.name().to_owned(),
-        tap: plan.taps[tap].name.clone(),
-        tap_index: u32::try_from(tap).unwrap_or(u32::MAX),
-        measure: measure.name().to_owned(),
-        variable: measure.variable().to_owned(),
-        estimator,
-        compression,
-        parameters: parameters(measure),
-        unit: name(&unit),
-        value: None,
-        std_error: None,
-        n_samples: None,
-        n_units: Some(plan.widths[tap] as u64),
-        n_components: None,
-        seed: plan.pipeline.seed,
-        flags: doubts(plan),
-        details: "{}".to_owned(),
-        error: reason.map(str::to_owned),
-    }
-}
-
-/// The name of an externally tagged choice: `{ ksg = { ... } }` is `ksg`.
-fn key(choice: &impl serde::Serialize) -> String {
-    let value = serde_json::to_value(choice).expect("every choice can be written as JSON");
-    value.as_object().and_then(|object| object.keys().next().cloned()).unwrap_or_default()
-}
-
-/// The name of a unit or a flag, as files spell it.
-fn name(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
-use super::{Information, Measure, Pipeline, PipelineError};
+use super::{Information, Measure, Pipeline, PipelineError, Usable};
 use crate::estimate::compress::Compressed;
+use crate::estimate::usable::{Probe, Target};
 use crate::estimate::{Labels, Split, finite};
-use crate::samples::Samples;
+use crate::samples::{Column, ColumnLabels, Samples};
 
 /// The name that stands for the inputs of the graph in measures.
 pub(super) const INPUT: &str = "input";
@@ -15,27 +16,109 @@ pub(super) const INPUT: &str = "input";
 /// The other side of every measure.
 #[derive(Debug)]
 pub(super) struct Variables {
-    /// Who learns and who judges, when there are probes or decoders.
+    /// Who learns and who judges, when there are decoders.
     pub split: Option<Split>,
     /// The label columns.
-    pub labels: BTreeMap<String, Labels>,
+    pub labels: BTreeMap<String, Label>,
     /// The inputs, one row a sample, when a measure needs them.
     pub inputs: Option<Array2<f64>>,
     /// For each measure, the inputs as its compression leaves them, when it is about the inputs.
     pub compressed: Vec<Option<Array2<f64>>>,
 }
 
+/// A label column, cut down to the samples whose label is known.
+#[derive(Debug)]
+pub(super) struct Label {
+    /// The rows of these samples; none if they are all.
+    rows: Option<Vec<usize>>,
+    /// Their labels.
+    pub target: Target,
+    /// Who learns and who judges among them, when there are probes.
+    pub split: Option<Split>,
+    /// Their ids.
+    pub ids: Vec<u64>,
+    /// What people call the classes.
+    names: BTreeMap<i64, String>,
+}
+
+impl Label {
+    fn new(column: &Column, samples: &Samples) -> Self {
+        let known = column.known();
+        let ids = known.iter().map(|&row| samples.ids[row]).collect();
+        let (target, names) = match &column.labels {
+            ColumnLabels::Classes { values, names } => {
+                let values: Array1<i64> = values.iter().flatten().copied().collect();
+                (Target::Classes(Labels::new(values.view())), names.clone())
+            }
+            ColumnLabels::Numbers(numbers) => {
+                (Target::Numbers(numbers.iter().flatten().copied().collect()), BTreeMap::new())
+            }
+        };
+        let rows = (known.len() < samples.len()).then_some(known);
+        Self { rows, target, split: None, ids, names }
+    }
+
+    /// Does something with the rows of a layer whose label is known, without a copy if they are all.
+    pub(super) fn with_known<T: Clone, R>(
+        &self,
+        layer: ArrayView2<'_, T>,
+        f: impl FnOnce(ArrayView2<'_, T>) -> R,
+    ) -> R {
+        match &self.rows {
+            None => f(layer),
+            Some(rows) => f(layer.select(Axis(0), rows).view()),
+        }
+    }
+
+    /// The classes, if it has classes.
+    pub(super) fn classes(&self) -> Option<&Labels> {
+        match &self.target {
+            Target::Classes(labels) => Some(labels),
+            Target::Numbers(_) => None,
+        }
+    }
+
+    /// The number of samples whose label is known.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// What people call a class.
+    pub(super) fn class_name(&self, class: usize) -> String {
+        let value = self.classes().map_or(0, |labels| labels.names()[class]);
+        self.names.get(&value).cloned().unwrap_or_else(|| value.to_string())
+    }
+
+    /// Another column of classes, cut down to the samples whose label is known here.
+    pub(super) fn types(&self, other: &Self) -> Labels {
+        let all = other.classes().expect("the plan checked that types are classes");
+        let value = |row: usize| all.names()[all.classes()[row]];
+        let values: Array1<i64> = match &self.rows {
+            None => (0..all.classes().len()).map(value).collect(),
+            Some(rows) => rows.iter().map(|&row| value(row)).collect(),
+        };
+        Labels::new(values.view())
+    }
+
+    /// The label of a row, as text.
+    pub(super) fn text(&self, row: usize) -> String {
+        match &self.target {
+            Target::Classes(labels) => self.class_name(labels.classes()[row]),
+            Target::Numbers(numbers) => numbers[row].to_string(),
+        }
+    }
+}
+
 impl Variables {
     /// Checks that every measure has what it asks for, and makes it.
-    pub(super) fn new(pipeline: &Pipeline, samples: &Samples) -> Result<Self, PipelineError> {
+    pub(super) fn new(pipeline: &Pipeline, samples: &Samples, taps: &[&str]) -> Result<Self, PipelineError> {
         let columns = samples.labels.iter();
-        let labels: BTreeMap<String, Labels> = columns
-            .map(|column| (column.name.clone(), Labels::new(Array1::from(column.values.clone()).view())))
-            .collect();
+        let mut labels: BTreeMap<String, Label> =
+            columns.map(|column| (column.name.clone(), Label::new(column, samples))).collect();
         let measures = &pipeline.estimate.measures;
         for (place, measure) in measures.iter().enumerate() {
-            check(measure, &labels).map_err(|reason| at(place, measure, reason))?;
-            if let Some(first) = measures[..place].iter().position(|other| parameters(other) == parameters(measure)) {
+            check(measure, &labels, taps).map_err(|reason| at(place, measure, reason))?;
+            if let Some(first) = measures[..place].iter().position(|other| other.parameters() == measure.parameters()) {
                 return Err(at(
                     place,
                     measure,
@@ -43,7 +126,7 @@ impl Variables {
                 ));
             }
         }
-        let inputs = match measures.iter().enumerate().find(|(_, measure)| measure.variable() == INPUT) {
+        let inputs = match measures.iter().enumerate().find(|(_, measure)| needs_inputs(measure)) {
             None => None,
             Some((place, measure)) => Some(flatten(samples).map_err(|reason| at(place, measure, reason))?),
         };
@@ -54,38 +137,37 @@ impl Variables {
             _ => Ok(None),
         });
         let compressed = compressed.collect::<Result<_, _>>()?;
-        let learns = |measure: &Measure| matches!(measure, Measure::Usable(_) | Measure::Reconstruction(_));
-        let split = match measures.iter().enumerate().find(|(_, measure)| learns(measure)) {
-            None => None,
-            Some((place, measure)) => {
-                let split = Split::by_id(&samples.ids, pipeline.estimate.held_out.get(), pipeline.seed);
-                Some(split.map_err(|error| at(place, measure, error.to_string()))?)
-            }
+        let held_out = |ids: &[u64], place: usize, measure: &Measure| {
+            let split = Split::by_id(ids, pipeline.estimate.held_out.get(), pipeline.seed);
+            split.map_err(|error| at(place, measure, error.to_string()))
         };
+        let mut split = None;
+        for (place, measure) in measures.iter().enumerate() {
+            match measure {
+                Measure::Usable(usable) => {
+                    let label = labels.get_mut(&usable.label).expect("the column was checked");
+                    label.split = Some(held_out(&label.ids, place, measure)?);
+                }
+                Measure::Reconstruction(_) => split = Some(held_out(&samples.ids, place, measure)?),
+                Measure::Information(_) => {}
+            }
+        }
         Ok(Self { split, labels, inputs, compressed })
     }
-}
-
-/// A measure with all its parameters, as JSON.
-pub(super) fn parameters(measure: &Measure) -> String {
-    serde_json::to_string(measure).expect("every measure can be written as JSON")
 }
 
 fn at(place: usize, measure: &Measure, reason: String) -> PipelineError {
     PipelineError::Measure { number: place + 1, measure: measure.name(), reason }
 }
 
-fn check(measure: &Measure, labels: &BTreeMap<String, Labels>) -> Result<(), String> {
-    let known = |name: &str| {
-        if labels.contains_key(name) {
-            return Ok(());
-        }
-        let names: Vec<&str> = labels.keys().map(String::as_str).collect();
-        Err(format!(
-            "found no label column `{name}`, needed one of: {}; add it to `[samples] labels`",
-            names.join(", ")
-        ))
-    };
+fn needs_inputs(measure: &Measure) -> bool {
+    match measure {
+        Measure::Usable(usable) => usable.given.as_deref() == Some(INPUT),
+        other => other.variable() == INPUT,
+    }
+}
+
+fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> Result<(), String> {
     match measure {
         Measure::Information(Information { of, estimator, .. }) if of == INPUT => {
             if labels.contains_key(INPUT) {
@@ -95,14 +177,79 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Labels>) -> Result<(), Str
             estimator.continuous().map(drop).ok_or(wrong)
         }
         Measure::Information(Information { of, estimator, .. }) => {
-            known(of)?;
+            classes(of, labels)?;
             estimator
                 .labeled()
                 .map(drop)
                 .ok_or_else(|| "this estimator is for continuous variables; use `ross` for labels".to_owned())
         }
-        Measure::Usable(usable) => known(&usable.label),
+        Measure::Usable(usable) => check_usable(usable, labels, taps),
         Measure::Reconstruction(_) => Ok(()),
+    }
+}
+
+fn check_usable(usable: &Usable, labels: &BTreeMap<String, Label>, taps: &[&str]) -> Result<(), String> {
+    let label = known(&usable.label, labels)?;
+    if label.classes().is_none() {
+        if !matches!(usable.probe, Probe::Linear(_)) {
+            return Err(format!(
+                "`{}` holds numbers, and only the `linear` family reads those; cut it into classes with `edges` in `[samples.columns]`",
+                usable.label
+            ));
+        }
+        for (key, asked) in [
+            ("per-class", usable.per_class),
+            ("control", usable.control.is_some()),
+            ("code-length", usable.code_length.is_some()),
+        ] {
+            if asked {
+                return Err(format!(
+                    "`{}` holds numbers, and `{key}` needs classes; remove it, or cut the column into classes with `edges`",
+                    usable.label
+                ));
+            }
+        }
+    }
+    if let Some(control) = &usable.control {
+        let types = classes(&control.types, labels)?;
+        if types.rows.is_some() {
+            return Err(format!("`control`: some samples have no `{}`, and each needs a type", control.types));
+        }
+    }
+    if let Some(given) = &usable.given {
+        if given != INPUT && !taps.contains(&given.as_str()) {
+            return Err(format!("found no tap `{given}` for `given`, needed `{INPUT}` or one of: {}", taps.join(", ")));
+        }
+        for (key, asked) in [
+            ("per-class", usable.per_class),
+            ("control", usable.control.is_some()),
+            ("code-length", usable.code_length.is_some()),
+            ("permutations", usable.permutations.is_some()),
+        ] {
+            if asked {
+                return Err(format!(
+                    "`{key}` is about one layer, and `given` compares two; make it a measure of its own"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn known<'l>(name: &str, labels: &'l BTreeMap<String, Label>) -> Result<&'l Label, String> {
+    labels.get(name).ok_or_else(|| {
+        let names: Vec<&str> = labels.keys().map(String::as_str).collect();
+        format!("found no label column `{name}`, needed one of: {}; add it to `[samples] labels`", names.join(", "))
+    })
+}
+
+fn classes<'l>(name: &str, labels: &'l BTreeMap<String, Label>) -> Result<&'l Label, String> {
+    let label = known(name, labels)?;
+    match label.classes() {
+        Some(_) => Ok(label),
+        None => Err(format!(
+            "`{name}` holds numbers, needed classes; cut it into classes with `edges` in `[samples.columns]`"
+        )),
     }
 }
 
@@ -110,7 +257,7 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Labels>) -> Result<(), Str
 fn flatten(samples: &Samples) -> Result<Array2<f64>, String> {
     let mut blocks = Vec::new();
     for input in &samples.inputs {
-        if !input.array.values.is_float() {
+        if !input.array.values.is_scale() {
             return Err(format!(
                 "`{}`: found {} inputs, needed numbers on a scale: indices have no distances; measure against a label instead",
                 input.array.name,

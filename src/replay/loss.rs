@@ -17,12 +17,17 @@ pub struct Score {
 
 /// Computes the mean cross-entropy of `samples × classes` logits against labels `0..classes`.
 ///
-/// Summed in the order of the samples, in double precision.
+/// Over the samples that have a label, summed in their order, in double precision.
 ///
 /// # Errors
 ///
 /// [`ReplayError::Loss`] when a label is no class of the output, or a logit is not finite.
-pub fn score(output: &str, logits: ArrayView2<'_, f32>, label: &str, labels: &[i64]) -> Result<Score, ReplayError> {
+pub fn score(
+    output: &str,
+    logits: ArrayView2<'_, f32>,
+    label: &str,
+    labels: &[Option<i64>],
+) -> Result<Score, ReplayError> {
     let classes = logits.ncols();
     let fail = |found: String, needed: String| ReplayError::Loss {
         output: output.to_owned(),
@@ -33,7 +38,10 @@ pub fn score(output: &str, logits: ArrayView2<'_, f32>, label: &str, labels: &[i
     let mut loss = 0.0;
     let mut right = 0_usize;
     let mut probabilities = true;
+    let mut n = 0.0;
     for (sample, (row, &label)) in logits.rows().into_iter().zip(labels).enumerate() {
+        let Some(label) = label else { continue };
+        n += 1.0;
         let class = usize::try_from(label).ok().filter(|&class| class < classes);
         let class = class.ok_or_else(|| {
             fail(format!("label {label} of sample {sample}"), format!("one of 0 to {}", classes.saturating_sub(1)))
@@ -48,7 +56,6 @@ pub fn score(output: &str, logits: ArrayView2<'_, f32>, label: &str, labels: &[i
         let total: f64 = row.iter().copied().map(f64::from).sum();
         probabilities &= (total - 1.0).abs() < 1e-3 && row.iter().all(|&value| value >= 0.0);
     }
-    let n = labels.len() as f64;
     Ok(Score { loss: loss / n, accuracy: right as f64 / n, looks_like_probabilities: probabilities })
 }
 
@@ -60,22 +67,34 @@ mod tests {
 
     #[test]
     fn equal_logits_cost_the_logarithm_of_the_number_of_classes() {
-        let score = score("out", array![[2.0, 2.0, 2.0, 2.0]].view(), "y", &[3]).unwrap();
+        let score = score("out", array![[2.0, 2.0, 2.0, 2.0]].view(), "y", &[Some(3)]).unwrap();
         assert!((score.loss - 4_f64.ln()).abs() < 1e-15);
         assert!(score.accuracy.abs() < 1e-15, "the first of equal logits counts");
     }
 
     #[test]
+    fn samples_without_a_label_do_not_count() {
+        let all = score("out", array![[2.0, 1.0], [9.0, 0.0]].view(), "y", &[Some(1), None]).unwrap();
+        assert_eq!(all, score("out", array![[2.0, 1.0]].view(), "y", &[Some(1)]).unwrap());
+    }
+
+    #[test]
     fn probabilities_are_noticed() {
-        assert!(score("out", array![[0.25, 0.75], [1.0, 0.0]].view(), "y", &[0, 1]).unwrap().looks_like_probabilities);
         assert!(
-            !score("out", array![[0.25, -0.75], [1.0, 0.0]].view(), "y", &[0, 1]).unwrap().looks_like_probabilities
+            score("out", array![[0.25, 0.75], [1.0, 0.0]].view(), "y", &[Some(0), Some(1)])
+                .unwrap()
+                .looks_like_probabilities
+        );
+        assert!(
+            !score("out", array![[0.25, -0.75], [1.0, 0.0]].view(), "y", &[Some(0), Some(1)])
+                .unwrap()
+                .looks_like_probabilities
         );
     }
 
     #[test]
     fn labels_outside_of_the_output_are_refused() {
-        let error = score("out", array![[0.0, 1.0]].view(), "y", &[2]).unwrap_err();
+        let error = score("out", array![[0.0, 1.0]].view(), "y", &[Some(2)]).unwrap_err();
         assert!(error.to_string().contains("found label 2 of sample 0, needed one of 0 to 1"), "{error}");
     }
 }

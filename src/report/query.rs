@@ -7,9 +7,9 @@ use polars::sql::SQLContext;
 use serde_json::{Number, Value};
 
 use super::{Answer, ReportError};
-use crate::table::{Folder, TABLES};
+use crate::table::Folder;
 
-/// Answers a query over the tables `measurements` and `checkpoints`, whose rows come in the order of the steps.
+/// Answers a query over the tables of a folder, whose rows come in the order of the steps.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub fn query(folder: &Folder, sql: &str) -> Result<Answer, ReportError> {
 
 fn answer(folder: &Folder, sql: &str) -> PolarsResult<Answer> {
     let mut context = SQLContext::new();
-    for table in TABLES {
+    for table in folder.tables() {
         context.register(table, scan(folder, table)?);
     }
     let frame = context.execute(sql)?.collect()?;

@@ -22,8 +22,9 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
     let checkpoints = query(folder, "SELECT step, loss, accuracy, unchanged FROM checkpoints ORDER BY step")?;
     let measurements = query(
         folder,
-        "SELECT step, tap_index, tap, measure, variable, estimator, unit, parameters, value, std_error, flags \
-         FROM measurements ORDER BY step, tap_index",
+        "SELECT step, tap_index, tap, measure, variable, given, estimator, unit, parameters, value, std_error, flags \
+         FROM measurements WHERE measure IN ('information', 'usable', 'usable-given', 'reconstruction') \
+         ORDER BY step, tap_index",
     )?;
     let steps: Vec<i64> = checkpoints.rows.iter().filter_map(|row| row[0].as_i64()).collect();
     let shown = spread(&steps);
@@ -32,8 +33,15 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
         let column = |row: &[Value], name: &str| row[measurements.column(name).expect("the query names it")].clone();
         let word = |row: &[Value], name: &str| column(row, name).as_str().unwrap_or_default().to_owned();
         let first = rows[0];
-        let title =
-            title(&word(first, "measure"), &word(first, "variable"), &word(first, "estimator"), &word(first, "unit"));
+        let [measure, variable, given, estimator, unit] =
+            ["measure", "variable", "given", "estimator", "unit"].map(|name| word(first, name));
+        let title = match measure.as_str() {
+            "information" if variable == "input" => format!("I(X;T), {estimator} ({unit})"),
+            "information" => format!("I(T;{variable}), {estimator} ({unit})"),
+            "usable" => format!("usable, {variable}, {estimator} ({unit})"),
+            "usable-given" => format!("usable beyond {given}, {variable}, {estimator} ({unit})"),
+            _ => format!("{measure}, {estimator} ({unit})"),
+        };
         let mut taps: Vec<(u64, String)> =
             rows.iter().map(|row| (column(row, "tap_index").as_u64().unwrap_or(0), word(row, "tap"))).collect();
         taps.sort();
@@ -50,6 +58,7 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
         });
         text.push_str(&table(&title, &shown, lines));
     }
+    text.push_str(&readable(folder)?);
     let place = |step: i64| checkpoints.rows.iter().find(|row| row[0].as_i64() == Some(step));
     if checkpoints.rows.iter().any(|row| !row[1].is_null()) {
         let lines = [("loss (nats)", 1), ("accuracy", 2)].map(|(name, column)| {
@@ -63,6 +72,56 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
     text.push_str(&frozen(&checkpoints));
     text.push_str(&legend(&measurements));
     Ok(text)
+}
+
+/// How much of each label each layer makes available: sufficient for the task, minimal about all else.
+fn readable(folder: &Folder) -> Result<String, ReportError> {
+    let rows = query(
+        folder,
+        "SELECT step, tap_index, tap, variable, estimator, parameters, value, flags FROM measurements \
+         WHERE measure = 'usable-fraction' AND value IS NOT NULL ORDER BY step, tap_index",
+    )?;
+    let word = |row: &[Value], place: usize| row[place].as_str().unwrap_or_default().to_owned();
+    let mut columns: Vec<(&Value, String)> = Vec::new();
+    let mut taps: BTreeMap<u64, String> = BTreeMap::new();
+    for row in &rows.rows {
+        if !columns.iter().any(|(parameters, _)| **parameters == row[5]) {
+            columns.push((&row[5], format!("{}, {}", word(row, 3), word(row, 4))));
+        }
+        taps.insert(row[1].as_u64().unwrap_or(0), word(row, 2));
+    }
+    if columns.is_empty() {
+        return Ok(String::new());
+    }
+    let mut table = plain_table([String::new()].into_iter().chain(columns.iter().map(|(_, title)| title.clone())));
+    for (index, tap) in &taps {
+        let cells = columns.iter().map(|(parameters, _)| {
+            let own = rows.rows.iter().filter(|row| row[1].as_u64() == Some(*index) && row[5] == **parameters);
+            course(own)
+        });
+        table.add_row([tap.clone()].into_iter().chain(cells));
+    }
+    Ok(format!(
+        "part of each label that is readable: the most, and at the last step (all of a task: sufficient; none of \
+         anything else: minimal)\n{}\n\n",
+        lines(table)
+    ))
+}
+
+/// The largest value of rows in the order of their steps, with its step, and the last one.
+fn course<'r>(rows: impl Iterator<Item = &'r Vec<Value>>) -> String {
+    let values: Vec<(i64, f64, bool)> = rows
+        .map(|row| {
+            let within_null = row[7].as_array().into_iter().flatten().any(|flag| flag == "within-null");
+            (row[0].as_i64().unwrap_or(0), row[6].as_f64().unwrap_or(f64::NAN), within_null)
+        })
+        .collect();
+    let most = values.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    let (Some(most), Some(last)) = (most, values.last()) else { return "–".to_owned() };
+    let part = |(_, value, nothing): &(i64, f64, bool)| {
+        if *nothing { "nothing".to_owned() } else { format!("{:.0} %", 100.0 * value) }
+    };
+    format!("{} at {}, {}", part(most), most.0, part(last))
 }
 
 /// The tensors that no checkpoint changes.
@@ -80,6 +139,8 @@ fn frozen(checkpoints: &Answer) -> String {
 }
 
 /// The rows of each measure with all its parameters, in the order of the pipeline file.
+///
+/// Rows of one measure have one name here: those of others are not asked for.
 fn by_measure(answer: &Answer) -> Vec<Vec<&[Value]>> {
     let place = answer.column("parameters").expect("the query names it");
     let mut groups: Vec<(&Value, Vec<&[Value]>)> = Vec::new();
@@ -106,15 +167,6 @@ fn legend(answer: &Answer) -> String {
     format!("* flagged, of {} values: {}\n\n", answer.rows.len(), flags.join(", "))
 }
 
-fn title(measure: &str, variable: &str, estimator: &str, unit: &str) -> String {
-    match measure {
-        "information" if variable == "input" => format!("I(X;T), {estimator} ({unit})"),
-        "information" => format!("I(T;{variable}), {estimator} ({unit})"),
-        "usable" => format!("usable, {variable}, {estimator} ({unit})"),
-        _ => format!("{measure}, {estimator} ({unit})"),
-    }
-}
-
 fn cell(value: &Value, std_error: &Value, flags: &Value) -> String {
     let Some(value) = value.as_f64() else { return "–".to_owned() };
     let mark = if flags.as_array().is_some_and(|flags| !flags.is_empty()) { "*" } else { "" };
@@ -127,18 +179,29 @@ fn cell(value: &Value, std_error: &Value, flags: &Value) -> String {
 }
 
 /// A title, and below it a table of layers × steps.
-fn table(title: &str, steps: &[i64], lines: impl Iterator<Item = (String, Vec<String>)>) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header([String::new()].into_iter().chain(steps.iter().map(|step| format!("step {step}"))));
-    for (name, cells) in lines {
+fn table(title: &str, steps: &[i64], rows: impl Iterator<Item = (String, Vec<String>)>) -> String {
+    let header = [String::new()].into_iter().chain(steps.iter().map(|step| format!("step {step}")));
+    let mut table = plain_table(header);
+    for (name, cells) in rows {
         table.add_row([name].into_iter().chain(cells));
     }
+    format!("{title}\n{}\n\n", lines(table))
+}
+
+fn plain_table(header: impl Iterator<Item = String>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(header);
+    table
+}
+
+/// The lines of a table of which all but the first column are numbers.
+fn lines(mut table: Table) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    format!("{title}\n{}\n\n", lines.join("\n"))
+    lines.join("\n")
 }
 
 /// Up to [`COLUMNS`] steps, evenly spread over their places in the series, with both ends.

@@ -126,6 +126,12 @@ impl Values {
     pub fn is_float(&self) -> bool {
         matches!(self, Self::F64(_) | Self::F32(_) | Self::F16(_))
     }
+
+    /// Whether the values have distances: floating-point ones, and the bytes of images; other integers may be indices.
+    #[must_use]
+    pub fn is_scale(&self) -> bool {
+        self.is_float() || matches!(self, Self::U8(_))
+    }
 }
 
 impl Array {
@@ -216,13 +222,14 @@ impl Array {
         }
     }
 
-    /// Floating-point values as one row a sample, all other axes flattened; integers as no columns.
+    /// Values on a scale as one row a sample, all other axes flattened; others as no columns.
     #[must_use]
     pub fn rows_of_numbers(&self) -> Array2<f64> {
         let wide: ArrayD<f64> = match &self.values {
             Values::F64(array) => array.clone(),
             Values::F32(array) => array.mapv(f64::from),
             Values::F16(array) => array.mapv(f64::from),
+            Values::U8(array) => array.mapv(f64::from),
             _ => ArrayD::default(vec![self.rows(), 0]),
         };
         let columns = wide.len().checked_div(self.rows()).unwrap_or(0);
@@ -235,14 +242,7 @@ impl Array {
     ///
     /// [`SamplesError::Array`] for other shapes, and for floating-point values, which are no labels.
     pub fn integers(&self) -> Result<Vec<i64>, SamplesError> {
-        let is_column = match *self.values.shape() {
-            [_] => true,
-            [_, columns] => columns == 1,
-            _ => false,
-        };
-        if !is_column {
-            return Err(self.fail(format!("found shape {:?}, needed one integer a sample", self.values.shape())));
-        }
+        self.is_column()?;
         let column = match &self.values {
             Values::I64(array) => array.iter().copied().collect(),
             Values::I32(array) => array.iter().copied().map(i64::from).collect(),
@@ -266,6 +266,41 @@ impl Array {
             }
         };
         Ok(column)
+    }
+
+    /// The values of a column in double precision: `n`, or `n × 1`.
+    ///
+    /// # Errors
+    ///
+    /// [`SamplesError::Array`] for other shapes.
+    pub fn column(&self) -> Result<Vec<f64>, SamplesError> {
+        self.is_column()?;
+        Ok(self.matrix()?.into_iter().collect())
+    }
+
+    /// The values of a column of floating-point numbers that are whole; none for NaN.
+    pub(super) fn whole_numbers(&self) -> Result<Vec<Option<i64>>, SamplesError> {
+        // Above this not every whole number has a double of its own.
+        const MOST: f64 = (1_u64 << 53) as f64;
+        let whole = |value: f64| match value {
+            _ if value.is_nan() => Ok(None),
+            #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
+            _ if value.fract() == 0.0 && value.abs() <= MOST => Ok(Some(value as i64)),
+            _ => Err(self.fail(format!("found {value}, needed whole numbers for classes, or NaN where missing"))),
+        };
+        self.column()?.into_iter().map(whole).collect()
+    }
+
+    fn is_column(&self) -> Result<(), SamplesError> {
+        let is_column = match *self.values.shape() {
+            [_] => true,
+            [_, columns] => columns == 1,
+            _ => false,
+        };
+        if is_column {
+            return Ok(());
+        }
+        Err(self.fail(format!("found shape {:?}, needed one label a sample", self.values.shape())))
     }
 
     pub(super) fn fail(&self, reason: String) -> SamplesError {

@@ -22,6 +22,14 @@ pub enum SamplesError {
         /// What was found, what was needed, and the remedy.
         reason: String,
     },
+    /// A column of labels is not what the pipeline file says of it.
+    #[error("label column `{column}`: {reason}")]
+    Column {
+        /// The column.
+        column: String,
+        /// What was found, what was needed, and the remedy.
+        reason: String,
+    },
     /// Arrays that should belong together have different lengths.
     #[error("`{array}`: found {found} rows, needed the {needed} of `{other}`: one row a sample")]
     Length {

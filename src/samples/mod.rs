@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `array` | arrays of NumPy files (the only file that names `npyz` and `zip`) |
 //! | `source` | where the pipeline file says that arrays lie |
+//! | `column` | columns of labels: classes or numbers, some missing, some derived |
 //! | `set` | inputs, labels and ids that belong together |
 
 mod array;
+mod column;
 mod error;
 mod set;
 mod source;
 
 pub use array::{Array, Values};
+pub use column::{Column, ColumnKind, ColumnLabels, Description, Names};
 pub use error::SamplesError;
-pub use set::{Column, Input, Samples};
+pub use set::{Input, Samples};
 pub use source::Source;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Array, SamplesError, Source, Values};
+use super::{Array, Column, Description, SamplesError, Source, Values};
 
 /// The fixed evaluation samples of a run.
 #[derive(Clone, Debug)]
@@ -25,15 +25,6 @@ pub struct Input {
     pub array: Array,
 }
 
-/// One column of labels.
-#[derive(Clone, Debug)]
-pub struct Column {
-    /// The name that measures use.
-    pub name: String,
-    /// The label of each sample.
-    pub values: Vec<i64>,
-}
-
 impl Samples {
     /// Reads inputs, labels and ids, and checks that they have the same rows and that inputs are finite.
     ///
@@ -47,6 +38,7 @@ impl Samples {
         inputs: &Source,
         labels: Option<&Source>,
         ids: Option<&Source>,
+        descriptions: &BTreeMap<String, Description>,
     ) -> Result<Self, SamplesError> {
         let inputs: Vec<Input> = inputs.read(folder)?.into_iter().map(|(name, array)| Input { name, array }).collect();
         let first = inputs.first().map(|input| input.array.clone()).ok_or_else(|| SamplesError::Array {
@@ -70,9 +62,9 @@ impl Samples {
         let mut columns = BTreeMap::new();
         for (name, array) in labels.map_or(Ok(Vec::new()), |labels| labels.read(folder))? {
             check(&array)?;
-            columns.insert(name.unwrap_or_else(|| "label".to_owned()), array.integers()?);
+            columns.insert(name.unwrap_or_else(|| "label".to_owned()), array);
         }
-        let labels = columns.into_iter().map(|(name, values)| Column { name, values }).collect();
+        let labels = described(&columns, descriptions)?;
         let ids = match ids.map(|ids| ids.read(folder)).transpose()? {
             None => (0..rows as u64).collect(),
             Some(arrays) => {
@@ -122,12 +114,42 @@ impl Samples {
             hasher.update(values.bytes());
         }
         for column in &self.labels {
-            hasher.update(format!("{}\0", column.name).as_bytes());
-            hasher.update(bytemuck::cast_slice(&column.values));
+            column.hash(&mut hasher);
         }
         hasher.update(bytemuck::cast_slice(&self.ids));
         hasher.finalize().to_hex().to_string()
     }
+}
+
+/// The columns of the files as they are described, and those that are derived from them, in name order.
+fn described(
+    arrays: &BTreeMap<String, Array>,
+    descriptions: &BTreeMap<String, Description>,
+) -> Result<Vec<Column>, SamplesError> {
+    let plain = Description::default();
+    let mut columns = BTreeMap::new();
+    for (name, array) in arrays {
+        let description = descriptions.get(name).unwrap_or(&plain);
+        if description.from.is_some() {
+            let reason = "a file holds this column, and `from` derives it; rename one of them".to_owned();
+            return Err(SamplesError::Column { column: name.clone(), reason });
+        }
+        columns.insert(name.clone(), Column::read(name, array, description)?);
+    }
+    let mut derived = Vec::new();
+    for (name, description) in descriptions.iter().filter(|(name, _)| !arrays.contains_key(*name)) {
+        let from = description.from.as_ref().unwrap_or(name);
+        let from = columns.get(from).ok_or_else(|| SamplesError::Column {
+            column: name.clone(),
+            reason: format!(
+                "found no file for column `{from}`, needed one of: {}; see `[samples] labels`",
+                arrays.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ),
+        })?;
+        derived.push(Column::derive(name, from, description)?);
+    }
+    columns.extend(derived.into_iter().map(|column| (column.name.clone(), column)));
+    Ok(columns.into_values().collect())
 }
 
 fn unique(array: &Array) -> Result<Vec<u64>, SamplesError> {

@@ -10,15 +10,16 @@ use serde::{Deserialize, Serialize};
 use tempfile::Builder;
 
 use super::part::{self, Provenance, Rows};
-use super::{CheckpointRow, MeasurementRow, TableError};
+use super::{CheckpointRow, MeasurementRow, SampleRow, TableError};
 
-/// The tables of a result folder.
-pub const TABLES: [&str; 2] = [<MeasurementRow as Rows>::TABLE, <CheckpointRow as Rows>::TABLE];
+/// The tables that every result folder has, and one that measures may ask for.
+const TABLES: [&str; 3] = [<MeasurementRow as Rows>::TABLE, <CheckpointRow as Rows>::TABLE, <SampleRow as Rows>::TABLE];
 
 /// A result folder.
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: PathBuf,
+    tables: &'static [&'static str],
 }
 
 /// What `work/plan.json` says.
@@ -32,15 +33,15 @@ struct PlanFile {
 impl Folder {
     /// Prepares a folder for the parts of a plan.
     ///
-    /// Several shards may do so at the same time.
+    /// Several shards may do so at the same time. `samples` says whether there is a table of samples.
     ///
     /// # Errors
     ///
     /// [`TableError::OtherPlan`] or [`TableError::UnplannedStep`] when it holds other results,
     /// [`TableError::Write`] when it cannot be made.
-    pub fn prepare(root: &Path, plan: &str, pipeline: &str, steps: &[u64]) -> Result<Self, TableError> {
-        let folder = Self { root: root.to_owned() };
-        for path in TABLES.map(|table| folder.table(table)).into_iter().chain([folder.work()]) {
+    pub fn prepare(root: &Path, plan: &str, pipeline: &str, steps: &[u64], samples: bool) -> Result<Self, TableError> {
+        let folder = Self { root: root.to_owned(), tables: if samples { &TABLES } else { &TABLES[..2] } };
+        for path in folder.tables.iter().map(|table| folder.table(table)).chain([folder.work()]) {
             fs::create_dir_all(&path).map_err(TableError::write(path))?;
         }
         let path = folder.work().join("plan.json");
@@ -70,11 +71,17 @@ impl Folder {
     ///
     /// [`TableError::NoResults`].
     pub fn open(root: &Path) -> Result<Self, TableError> {
-        let folder = Self { root: root.to_owned() };
-        if TABLES.iter().all(|table| folder.table(table).is_dir()) {
-            return Ok(folder);
+        let there = TABLES.iter().take_while(|table| root.join("data").join(table).is_dir()).count();
+        if there >= 2 {
+            return Ok(Self { root: root.to_owned(), tables: &TABLES[..there] });
         }
         Err(TableError::NoResults { folder: root.to_owned() })
+    }
+
+    /// The names of its tables.
+    #[must_use]
+    pub fn tables(&self) -> &'static [&'static str] {
+        self.tables
     }
 
     /// The folder of a table: a hive dataset, partitioned by step.
@@ -100,7 +107,7 @@ impl Folder {
     }
 
     fn parts(&self, step: u64) -> Option<Vec<part::Found>> {
-        TABLES.iter().map(|table| part::find(&self.part(table, step))).collect()
+        self.tables.iter().map(|table| part::find(&self.part(table, step))).collect()
     }
 
     /// Writes the parts of a checkpoint, each complete or not at all; existing ones are replaced.
@@ -112,10 +119,14 @@ impl Folder {
         &self,
         step: u64,
         measurements: &[MeasurementRow],
+        samples: &[SampleRow],
         checkpoint: &CheckpointRow,
         provenance: &Provenance,
     ) -> Result<(), TableError> {
         self.write_part(step, measurements, provenance)?;
+        if self.tables.contains(&SampleRow::TABLE) {
+            self.write_part(step, samples, provenance)?;
+        }
         self.write_part(step, std::slice::from_ref(checkpoint), provenance)
     }
 
@@ -152,13 +163,13 @@ impl Folder {
 
     /// The plan of a part that is not of this one, as when `work` was deleted.
     fn other_plan(&self, steps: &[u64], plan: &str) -> Option<String> {
-        let parts = steps.iter().flat_map(|&step| TABLES.map(|table| self.part(table, step)));
+        let parts = steps.iter().flat_map(|&step| self.tables.iter().map(move |table| self.part(table, step)));
         parts.filter_map(|path| part::find(&path)).map(|found| found.plan).find(|found| found != plan)
     }
 
     fn check_steps(&self, planned: &[u64]) -> Result<(), TableError> {
         let planned: BTreeSet<String> = planned.iter().map(|step| format!("step={step}")).collect();
-        for table in TABLES {
+        for table in self.tables {
             let folder = self.table(table);
             let read = |source: io::Error| TableError::Read { path: folder.clone(), source };
             for entry in fs::read_dir(&folder).map_err(read)? {

@@ -9,6 +9,7 @@
 //! ```text
 //! results/data/measurements/step=500/part.parquet    one row a (tap, measure)
 //! results/data/checkpoints/step=500/part.parquet     one row
+//! results/data/samples/step=500/part.parquet         one row a held-out sample, where a measure keeps them
 //! results/work/plan.json                             which run the folder belongs to
 //! ```
 //!
@@ -21,6 +22,6 @@ mod part;
 mod row;
 
 pub use error::TableError;
-pub use folder::{Folder, TABLES};
+pub use folder::Folder;
 pub use part::{Provenance, SCHEMA_VERSION};
-pub use row::{CheckpointRow, MeasurementRow};
+pub use row::{CheckpointRow, MeasurementRow, SampleRow};

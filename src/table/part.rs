@@ -14,10 +14,10 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::{CheckpointRow, MeasurementRow, TableError};
+use super::{CheckpointRow, MeasurementRow, SampleRow, TableError};
 
 /// The version of the columns, in the metadata of every part.
-pub const SCHEMA_VERSION: &str = "2";
+pub const SCHEMA_VERSION: &str = "3";
 
 const IDENTITY: &str = "infoplane.identity";
 const PLAN: &str = "infoplane.plan";
@@ -65,19 +65,22 @@ impl Rows for MeasurementRow {
             text("run", rows.iter().map(|row| Some(&row.run)), false),
             text("file", rows.iter().map(|row| Some(&row.file)), false),
             text("tap", rows.iter().map(|row| Some(&row.tap)), false),
-            (
-                Field::new("tap_index", DataType::UInt32, false),
-                Arc::new(rows.iter().map(|row| Some(row.tap_index)).collect::<UInt32Array>()),
-            ),
+            place("tap_index", rows.iter().map(|row| row.tap_index)),
             text("measure", rows.iter().map(|row| Some(&row.measure)), false),
             text("variable", rows.iter().map(|row| Some(&row.variable)), false),
+            text("given", rows.iter().map(|row| row.given.as_ref()), true),
+            text("class", rows.iter().map(|row| row.class.as_ref()), true),
             text("estimator", rows.iter().map(|row| Some(&row.estimator)), false),
             text("compression", rows.iter().map(|row| Some(&row.compression)), false),
             text("parameters", rows.iter().map(|row| Some(&row.parameters)), false),
             text("unit", rows.iter().map(|row| Some(&row.unit)), false),
             real("value", rows.iter().map(|row| row.value)),
             real("std_error", rows.iter().map(|row| row.std_error)),
+            real("null_mean", rows.iter().map(|row| row.null_mean)),
+            real("null_high", rows.iter().map(|row| row.null_high)),
+            real("p_value", rows.iter().map(|row| row.p_value)),
             count("n_samples", rows.iter().map(|row| row.n_samples)),
+            count("n_train", rows.iter().map(|row| row.n_train)),
             count("n_units", rows.iter().map(|row| row.n_units)),
             count("n_components", rows.iter().map(|row| row.n_components)),
             count("seed", rows.iter().map(|row| Some(row.seed))),
@@ -105,6 +108,28 @@ impl Rows for CheckpointRow {
             texts("unchanged", rows.iter().map(|row| row.unchanged.as_ref()), true),
             texts("flags", rows.iter().map(|row| Some(&row.flags)), false),
             text("error", rows.iter().map(|row| row.error.as_ref()), true),
+        ]
+    }
+}
+
+impl Rows for SampleRow {
+    const TABLE: &'static str = "samples";
+
+    fn columns(rows: &[Self]) -> Vec<Column> {
+        vec![
+            text("run", rows.iter().map(|row| Some(&row.run)), false),
+            text("file", rows.iter().map(|row| Some(&row.file)), false),
+            text("tap", rows.iter().map(|row| Some(&row.tap)), false),
+            place("tap_index", rows.iter().map(|row| row.tap_index)),
+            text("measure", rows.iter().map(|row| Some(&row.measure)), false),
+            text("variable", rows.iter().map(|row| Some(&row.variable)), false),
+            text("given", rows.iter().map(|row| row.given.as_ref()), true),
+            text("estimator", rows.iter().map(|row| Some(&row.estimator)), false),
+            text("parameters", rows.iter().map(|row| Some(&row.parameters)), false),
+            count("sample", rows.iter().map(|row| Some(row.sample))),
+            text("label", rows.iter().map(|row| Some(&row.label)), false),
+            text("predicted", rows.iter().map(|row| row.predicted.as_ref()), true),
+            real("value", rows.iter().map(|row| Some(row.value))),
         ]
     }
 }
@@ -173,6 +198,10 @@ pub(super) fn find(path: &Path) -> Option<Found> {
 
 fn text<'r>(name: &str, values: impl Iterator<Item = Option<&'r String>>, nullable: bool) -> Column {
     (Field::new(name, DataType::Utf8, nullable), Arc::new(values.collect::<StringArray>()))
+}
+
+fn place(name: &str, values: impl Iterator<Item = u32>) -> Column {
+    (Field::new(name, DataType::UInt32, false), Arc::new(values.map(Some).collect::<UInt32Array>()))
 }
 
 fn real(name: &str, values: impl Iterator<Item = Option<f64>>) -> Column {

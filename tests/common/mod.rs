@@ -177,7 +177,11 @@ pub(crate) struct Scene {
     pub taps: String,
     pub inputs: String,
     pub labels: String,
+    /// The lines of `[samples.columns]`.
+    pub columns: String,
     pub ids: String,
+    /// The lines of `[replay]`.
+    pub replay: String,
     pub measures: String,
     pub seed: u64,
 }
@@ -196,7 +200,9 @@ impl Scene {
             taps: "[\"logits\"]".to_owned(),
             inputs: format!("\"{}\"", there("inputs.npy")),
             labels: format!("{{ digit = \"{}\" }}", there("labels.npy")),
+            columns: String::new(),
             ids: format!("\"{}\"", there("ids.npy")),
+            replay: String::new(),
             measures: ROSS.to_owned(),
             seed: 1,
             folder,
@@ -230,7 +236,8 @@ impl Scene {
     pub(crate) fn text(&self) -> String {
         format!(
             "seed = {}\n\n[archive]\ncheckpoints = \"{}\"\nsteps = {}\n\n[graph]\nmodel = \"{}\"\nreference = {}\ntaps = {}\n\n\
-             [samples]\ninputs = {}\nlabels = {}\nids = {}\n\n[estimate]\nmeasures = [{}]\n\n[table]\nfolder = \"results\"\n",
+             [samples]\ninputs = {}\nlabels = {}\nids = {}\n\n[samples.columns]\n{}\n\n[replay]\n{}\n\n\
+             [estimate]\nmeasures = [{}]\n\n[table]\nfolder = \"results\"\n",
             self.seed,
             self.checkpoints,
             self.steps,
@@ -240,6 +247,8 @@ impl Scene {
             self.inputs,
             self.labels,
             self.ids,
+            self.columns,
+            self.replay,
             self.measures
         )
     }

@@ -4,6 +4,8 @@ mod compress;
 mod data;
 mod gaussian;
 mod information;
+mod mlp;
 mod properties;
+mod readings;
 mod reconstruction;
 mod usable;

@@ -4,8 +4,8 @@
 
 use crate::data::{layer, normal_matrix};
 use infoplane::estimate::random::SplitMix64;
-use infoplane::estimate::usable::{Linear, Probe};
-use infoplane::estimate::{Estimate, EstimateError, Flag, Labels, Split};
+use infoplane::estimate::usable::{Linear, Probe, Reading, Target};
+use infoplane::estimate::{Element, Estimate, EstimateError, Flag, Labels, Split};
 use ndarray::{Array1, Array2, Axis};
 
 fn probe(text: &str) -> Linear {
@@ -20,8 +20,12 @@ fn labels(values: Vec<i64>) -> Labels {
     Labels::new(Array1::from(values).view())
 }
 
+fn read<T: Element>(probe: &Linear, z: &Array2<T>, labels: &Labels, split: &Split) -> Result<Reading, EstimateError> {
+    Probe::Linear(probe.clone()).read(z.view(), &Target::Classes(labels.clone()), split, 0)
+}
+
 fn estimate(probe: &Linear, z: &Array2<f64>, y: Vec<i64>) -> Estimate {
-    probe.estimate(z.view(), &labels(y), &halves(z.nrows())).unwrap()
+    read(probe, z, &labels(y), &halves(z.nrows())).unwrap().usable
 }
 
 fn signs(seed: u64, n: usize) -> Vec<f64> {
@@ -50,9 +54,9 @@ fn recovers_the_information_of_a_binary_channel_with_normal_noise() {
         let sign = signs(1, n);
         let noise = normal_matrix(2, n, 1);
         let z = Array2::from_shape_fn((n, 1), |(i, _)| sign[i] + sigma * noise[(i, 0)]);
-        let found = estimate(&Linear::default(), &z, sign_labels(&sign));
-        assert_near(&found, truth, 0.007);
-        assert!((found.details["accuracy"].as_f64().unwrap() - accuracy).abs() < 0.02, "{found:?}");
+        let found = read(&Linear::default(), &z, &labels(sign_labels(&sign)), &halves(n)).unwrap();
+        assert_near(&found.usable, truth, 0.007);
+        assert!((found.score.value - accuracy).abs() < 4.0 * found.score.std_error.unwrap(), "{found:?}");
     }
 }
 
@@ -105,9 +109,9 @@ fn a_penalty_keeps_noise_from_being_learned() {
         let z = normal_matrix(20 + seed, n, 50);
         let y = sign_labels(&signs(30 + seed, n));
         let split = Split { train: (0..100).collect(), test: (100..n).collect() };
-        let found = Linear::default().estimate(z.view(), &labels(y.clone()), &split).unwrap();
+        let found = read(&Linear::default(), &z, &labels(y.clone()), &split).unwrap().usable;
         assert!((-0.05..0.02).contains(&found.value), "{found:?}");
-        let free = probe("penalties = [1e-4]").estimate(z.view(), &labels(y), &split).unwrap();
+        let free = read(&probe("penalties = [1e-4]"), &z, &labels(y), &split).unwrap().usable;
         assert!(free.value < -0.5 && free.flags.contains(&Flag::Negative), "{free:?}");
     }
 }
@@ -140,7 +144,7 @@ fn reaches_the_optimum_of_scikit_learn() {
         let (z, y) = layer(n, d, classes, 11);
         let linear = probe(&format!("penalties = [{penalty}]\ntolerance = 1e-6"));
         let split = Split { train: (0..n).collect(), test: (0..n).collect() };
-        let found = linear.estimate(z.view(), &labels(y), &split).unwrap();
+        let found = read(&linear, &z, &labels(y), &split).unwrap().usable;
         let objective = found.details["objective"].as_f64().unwrap();
         assert!((objective / optimum - 1.0).abs() < 1e-6, "{objective} for {optimum}");
         assert!(!found.flags.contains(&Flag::NotConverged), "{found:?}");
@@ -156,7 +160,7 @@ fn does_not_depend_on_the_order_of_the_rows() {
         let ids: Vec<u64> = order.iter().map(|&row| ids[row]).collect();
         let y = order.iter().map(|&row| y[row]).collect();
         let split = Split::by_id(&ids, 0.3, 5).unwrap();
-        Linear::default().estimate(z.select(Axis(0), order).view(), &labels(y), &split).unwrap()
+        read(&Linear::default(), &z.select(Axis(0), order), &labels(y), &split).unwrap().usable
     };
     let straight = find(&(0..600).collect::<Vec<_>>());
     let shuffled = find(&(0..600).map(|row| row * 7 % 600).collect::<Vec<_>>());
@@ -184,7 +188,7 @@ fn gives_the_same_bits_on_any_number_of_threads() {
     let labels = labels(y);
     let find = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| probe("penalties = [0.1, 0.01]").estimate(z.view(), &labels, &halves(3000)).unwrap())
+        pool.install(|| read(&probe("penalties = [0.1, 0.01]"), &z, &labels, &halves(3000)).unwrap().usable)
     };
     let one = find(1);
     assert_eq!(one, find(2));
@@ -216,7 +220,7 @@ fn says_what_it_left_out_and_what_it_refuses() {
 
     let mut rare = y;
     rare[split.test[0]] = 42;
-    let refusal = Linear::default().estimate(z.view(), &labels(rare), &split);
+    let refusal = read(&Linear::default(), &z, &labels(rare), &split);
     assert!(matches!(refusal, Err(EstimateError::Degenerate { reason }) if reason.starts_with("label 42")));
 }
 
@@ -241,7 +245,8 @@ struct Configured {
 fn is_read_from_a_pipeline() {
     let read = |text: &str| toml::from_str::<Configured>(&format!("probe = {text}")).map(|read| read.probe);
     assert_eq!(read("{ linear = {} }").unwrap(), Probe::Linear(Linear::default()));
-    let Probe::Linear(linear) = read("{ linear = { penalties = [0.01], folds = 3, tolerance = 1e-5 } }").unwrap();
+    let found = read("{ linear = { penalties = [0.01], folds = 3, tolerance = 1e-5 } }").unwrap();
+    let Probe::Linear(linear) = found else { panic!("{found:?}") };
     assert_eq!((linear.penalties.as_slice(), linear.folds.get()), (&[0.01][..], 3));
     for wrong in
         ["{ linear = { penalty = 1 } }", "{ linear = { penalties = [] } }", "{ linear = { penalties = [0.0] } }"]

@@ -1,8 +1,8 @@
 //! Reconstruction: how much of a target, such as the input, a decoder recovers from a layer.
 
 mod linear;
-mod ridge;
-mod sides;
+pub(super) mod ridge;
+pub(super) mod sides;
 
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};

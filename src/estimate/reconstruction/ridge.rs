@@ -21,7 +21,7 @@ fn eigenvalues_pay(n_units: usize, n_targets: usize) -> bool {
 
 /// Sums of products over some samples of a layer Z and a target Y.
 #[derive(Clone)]
-pub(super) struct Products {
+pub(in crate::estimate) struct Products {
     /// Number of samples.
     n: f64,
     /// Sum of the rows of Z.
@@ -51,12 +51,16 @@ impl Products {
     }
 
     /// The products of each fold.
-    pub(super) fn of_folds(z: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, folds: &[Range<usize>]) -> Vec<Self> {
+    pub(in crate::estimate) fn of_folds(
+        z: ArrayView2<'_, f64>,
+        y: ArrayView2<'_, f64>,
+        folds: &[Range<usize>],
+    ) -> Vec<Self> {
         folds.par_iter().map(|fold| Self::new(z.slice(s![fold.clone(), ..]), y.slice(s![fold.clone(), ..]))).collect()
     }
 
     /// The products of the samples of all parts, added in order.
-    pub(super) fn total(parts: &[Self]) -> Self {
+    pub(in crate::estimate) fn total(parts: &[Self]) -> Self {
         let mut total = parts[0].clone();
         for part in &parts[1..] {
             total.n += part.n;
@@ -75,7 +79,7 @@ impl Products {
     }
 
     /// The weights, one row a target column, that minimize |Y − ZWᵀ|² + α|W|².
-    pub(super) fn weights(&self, alpha: f64) -> Result<Array2<f64>, EstimateError> {
+    pub(in crate::estimate) fn weights(&self, alpha: f64) -> Result<Array2<f64>, EstimateError> {
         let mut regularized = self.zz.clone();
         regularized.diag_mut().mapv_inplace(|value| value + alpha);
         let mut weights = self.yz.clone();
@@ -117,7 +121,7 @@ impl Products {
 }
 
 /// The summed squared error over all folds, each predicted from the others, for every penalty.
-pub(super) fn cross_validated(
+pub(in crate::estimate) fn cross_validated(
     z: ArrayView2<'_, f64>,
     y: ArrayView2<'_, f64>,
     folds: &[Range<usize>],
@@ -185,7 +189,11 @@ fn losses_by_factors(
 }
 
 /// The summed squared error of each sample.
-pub(super) fn squared_errors(z: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, weights: &Array2<f64>) -> Array1<f64> {
+pub(in crate::estimate) fn squared_errors(
+    z: ArrayView2<'_, f64>,
+    y: ArrayView2<'_, f64>,
+    weights: &Array2<f64>,
+) -> Array1<f64> {
     let predicted = matrix::product_transposed(z, weights.view());
     Zip::from(predicted.rows())
         .and(y.rows())

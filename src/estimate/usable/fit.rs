@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
+use super::fitted::{Classes, Unseen, accuracy};
 use super::lbfgs::{Solution, largest, minimize};
 use super::precondition::Curvature;
-use super::softmax::{Softmax, judge};
+use super::softmax::{Softmax, log_probabilities};
 use super::standardize::{Features, Scaler};
 use crate::estimate::split::Split;
 
@@ -37,18 +38,28 @@ pub(super) struct Fit {
     pub penalty: Option<f64>,
     /// The parameters, and how they were reached.
     pub solution: Solution,
+    /// The training samples as seen by the probes of their folds, where a penalty was chosen.
+    pub unseen: Option<Unseen>,
+}
+
+/// A penalty with what is known of it.
+struct Choice {
+    penalty: f64,
+    /// The mean model of the folds, to start from.
+    start: Vec<f64>,
+    unseen: Unseen,
 }
 
 impl Training {
-    /// Gathers the training rows; `classes` holds the class of each row of z, out of `n_classes`.
+    /// Gathers the training rows.
     pub(super) fn new<T: Copy + Into<f64> + Sync>(
         z: ArrayView2<'_, T>,
         scaler: &Scaler,
         split: &Split,
         n_folds: usize,
-        classes: &[u32],
-        n_classes: usize,
+        classes: &Classes<'_>,
     ) -> Self {
+        let Classes { numbers: classes, n_classes } = *classes;
         let mut order = split.train.clone();
         // Dealt class after class, so that no fold lacks a class, in whatever order the labels come.
         order.sort_by_key(|&row| classes[row]);
@@ -67,9 +78,10 @@ impl Training {
         Self { features: scaler.apply(z, &rows), n_columns: scaler.n_columns(), classes, counts, folds }
     }
 
-    /// The number of samples of the rarest class.
-    pub(super) fn smallest_class(&self) -> usize {
-        self.counts.iter().copied().min().unwrap_or(0)
+    /// The part of the training samples whose class a model finds the most probable one.
+    pub(super) fn accuracy(&self, parameters: &[f64]) -> f64 {
+        let said = log_probabilities(&self.features, 0..self.classes.len(), parameters);
+        accuracy(&said, &self.classes)
     }
 
     /// The best model that looks at nothing: the frequencies of the classes.
@@ -77,7 +89,7 @@ impl Training {
         let parameters = self.log_frequencies();
         let objective = -parameters.iter().map(|ln| ln.exp() * ln).sum::<f64>();
         let solution = Solution { parameters, objective, gradient_norm: 0.0, iterations: 0, converged: true };
-        Fit { penalty: None, solution }
+        Fit { penalty: None, solution, unseen: None }
     }
 
     /// Chooses a penalty by cross-validation if there are several (given in decreasing order), and fits with it.
@@ -86,34 +98,38 @@ impl Training {
         let curvature = Curvature::new(&self.features, n, self.n_columns);
         let mut start = vec![0.0; self.counts.len() * self.features.stride()];
         start.extend(self.log_frequencies());
-        let (penalty, start) = match penalties {
-            [penalty] => (*penalty, start),
-            _ => self.choose(penalties, start, &curvature, tolerance),
+        let (penalty, start, unseen) = match penalties {
+            [penalty] => (*penalty, start, None),
+            _ => {
+                let choice = self.choose(penalties, start, &curvature, tolerance);
+                (choice.penalty, choice.start, Some(choice.unseen))
+            }
         };
         let inverse = curvature.inverse(penalty);
         let solution = self.solve(&self.folds, penalty, start, &inverse, (tolerance, PART_OF_PULL));
-        Fit { penalty: Some(penalty), solution }
+        Fit { penalty: Some(penalty), solution, unseen }
     }
 
-    /// The penalty with the least cross-entropy on the samples of the folds left out, and the mean model there.
-    fn choose(&self, penalties: &[f64], start: Vec<f64>, curvature: &Curvature, tolerance: f64) -> (f64, Vec<f64>) {
+    /// The penalty with the least cross-entropy on the samples of the folds left out.
+    fn choose(&self, penalties: &[f64], start: Vec<f64>, curvature: &Curvature, tolerance: f64) -> Choice {
         let used: Vec<usize> = (0..self.folds.len()).filter(|&fold| !self.folds[fold].is_empty()).collect();
         let mut models = vec![start.clone(); used.len()];
-        let mut best = (f64::INFINITY, penalties[0], start);
+        let mut best: Option<(f64, Choice)> = None;
         let mut worse = 0;
         for &penalty in penalties {
             let inverse = curvature.inverse(penalty);
-            let mut loss = 0.0;
+            let mut seen = Vec::with_capacity(used.len());
             for (&fold, model) in used.iter().zip(&mut models) {
                 let mut others = self.folds.clone();
                 let left_out = others.remove(fold);
                 let goal = (10.0 * tolerance, PART_OF_PULL_IN_CHOICE);
                 *model = self.solve(&others, penalty, std::mem::take(model), &inverse, goal).parameters;
-                let judgments = judge(&self.features, left_out, &self.classes, model);
-                loss += judgments.iter().map(|judgment| judgment.cross_entropy).sum::<f64>();
+                seen.push(log_probabilities(&self.features, left_out, model));
             }
-            if loss < best.0 {
-                best = (loss, penalty, mean(&models));
+            let unseen = self.unseen(&used, &seen);
+            let loss = unseen.cross_entropy();
+            if best.as_ref().is_none_or(|(least, _)| loss < *least) {
+                best = Some((loss, Choice { penalty, start: mean(&models), unseen }));
                 worse = 0;
             } else {
                 worse += 1;
@@ -122,7 +138,17 @@ impl Training {
                 }
             }
         }
-        (best.1, best.2)
+        best.expect("there is a penalty").1
+    }
+
+    /// The left-out samples of all folds, one after the other.
+    fn unseen(&self, used: &[usize], seen: &[Array2<f64>]) -> Unseen {
+        let views: Vec<_> = seen.iter().map(|part| part.view()).collect();
+        Unseen {
+            log_probabilities: concatenate(Axis(0), &views).expect("every fold has the same classes"),
+            classes: self.classes.clone(),
+            ends: used.iter().map(|&fold| self.folds[fold].end).collect(),
+        }
     }
 
     fn solve(

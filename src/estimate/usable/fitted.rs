@@ -1,6 +1,6 @@
 //! What fitted probes say of samples: the one thing that every family returns.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 use serde_json::{Map, Value};
 
 use crate::estimate::Flag;
@@ -34,4 +34,43 @@ pub(super) struct Unseen {
     pub classes: Vec<u32>,
     /// Where in these rows each fold ends, the last one at n; a single validation part is one fold.
     pub ends: Vec<usize>,
+}
+
+impl Unseen {
+    /// The mean of −ln q(y|z).
+    pub(super) fn cross_entropy(&self) -> f64 {
+        cross_entropy(&self.log_probabilities, &self.classes)
+    }
+}
+
+/// The class of each row of a layer, in `0..n_classes`; every class occurs among the training rows of the split.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Classes<'a> {
+    /// The class of each row; of no meaning for rows outside of the split.
+    pub numbers: &'a [u32],
+    /// The number of classes K.
+    pub n_classes: usize,
+}
+
+/// The mean of −ln q(y|z) over samples, one a row.
+pub(super) fn cross_entropy(log_probabilities: &Array2<f64>, classes: &[u32]) -> f64 {
+    let said = log_probabilities.outer_iter().zip(classes);
+    -said.map(|(row, &class)| row[class as usize]).sum::<f64>() / classes.len() as f64
+}
+
+/// The part of samples whose class is the most probable one.
+pub(super) fn accuracy(log_probabilities: &Array2<f64>, classes: &[u32]) -> f64 {
+    let said = log_probabilities.outer_iter().zip(classes);
+    said.filter(|(row, class)| most_probable(row.view()) == **class).count() as f64 / classes.len() as f64
+}
+
+/// The class of the largest entry, the first of equals.
+pub(super) fn most_probable(row: ArrayView1<'_, f64>) -> u32 {
+    let mut best = 0;
+    for (class, &value) in row.iter().enumerate() {
+        if value > row[best] {
+            best = class;
+        }
+    }
+    u32::try_from(best).unwrap_or(u32::MAX)
 }

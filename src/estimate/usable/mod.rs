@@ -1,46 +1,58 @@
-//! Usable information: what a family of probes can read from a representation.
+//! Usable information: what a family of probes can read of a label from a layer.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `probe` | the families, and what is asked of all of them |
+//! | `linear`, `quadratic`, `random_features`, `nearest_mean`, `mlp`, `compat` | one family of probes for classes each |
+//! | `gaussian` | linear probes of numbers |
+//! | `decoder` | what neural families share |
+//! | `fitted` | what fitted probes say: the one thing that every family returns |
+//! | `reading` | what that is worth: information, calibration, accuracy, sample by sample |
+//! | `temperature` | calibration |
+//! | `null` | what it would be worth if there were nothing to read |
+//! | `control` | random labels of types of samples, to tell reading from memorizing |
+//! | `code_length` | the labels as a message: how many samples a probe needs |
 
+mod class_means;
+mod classes;
+mod code_length;
+mod compat;
+mod control;
+mod decoder;
+mod expand;
 mod fit;
+mod fitted;
+mod gaussian;
 mod kernels;
 mod lbfgs;
 mod linear;
+mod mlp;
+mod nearest_mean;
+mod null;
 mod parameters;
 mod precondition;
+mod probe;
+mod quadratic;
+mod random_features;
+mod reading;
 mod residuals;
+mod scale;
 mod softmax;
 mod standardize;
+mod temperature;
+#[cfg(test)]
+mod trials;
 
+pub use code_length::{Block, CodeLength, Fractions};
+pub use compat::{Compat, Published};
+pub use control::{control, selectivity};
+pub use decoder::{Activation, Fraction, Rate};
 pub use linear::Linear;
+pub use mlp::Mlp;
+pub use nearest_mean::NearestMean;
+pub use null::Permutations;
 pub use parameters::{Penalties, Tolerance};
-
-use ndarray::ArrayView2;
-use serde::{Deserialize, Serialize};
-
-use super::split::Split;
-use super::{Estimate, EstimateError, Labels};
-
-/// The family of probes that reads the representation.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum Probe {
-    /// Softmax-linear probes.
-    Linear(Linear),
-}
-
-impl Probe {
-    /// Estimates the information about the labels that the family can read from z, one row a sample.
-    ///
-    /// # Errors
-    ///
-    /// See the family's own documentation.
-    pub fn estimate<T: Copy + Into<f64> + Sync>(
-        &self,
-        z: ArrayView2<'_, T>,
-        labels: &Labels,
-        split: &Split,
-    ) -> Result<Estimate, EstimateError> {
-        match self {
-            Self::Linear(linear) => linear.estimate(z, labels, split),
-        }
-    }
-}
+pub use probe::{Probe, Target};
+pub use quadratic::Quadratic;
+pub use random_features::{Bandwidth, RandomFeatures};
+pub use reading::{ClassReading, Reading};

@@ -13,6 +13,13 @@ impl Penalties {
     pub fn as_slice(&self) -> &[f64] {
         &self.0
     }
+
+    /// Whether a chosen penalty is the smallest or the largest of several.
+    #[must_use]
+    pub fn is_edge(&self, chosen: Option<f64>) -> bool {
+        let edges = [self.0.first().copied(), self.0.last().copied()];
+        self.0.len() > 1 && chosen.is_some() && edges.contains(&chosen)
+    }
 }
 
 impl Default for Penalties {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::kernels;
@@ -143,43 +144,35 @@ impl Group {
     }
 }
 
-/// What a model says of each sample in `rows`, in f64 after the logits.
-pub(super) fn judge(features: &Features, rows: Range<usize>, classes: &[u32], parameters: &[f64]) -> Vec<Judgment> {
+/// ln q(class | x) of each sample in `rows`, in f64 after the logits: rows × classes.
+pub(super) fn log_probabilities(features: &Features, rows: Range<usize>, parameters: &[f64]) -> Array2<f64> {
     let stride = features.stride();
     let n_classes = parameters.len() / (stride + 1);
     let mut rounded = vec![0.0; parameters.len()];
     round_into(parameters, &mut rounded);
     let (weights, intercepts) = rounded.split_at(n_classes * stride);
     let height = block_height(stride);
-    let firsts: Vec<usize> = rows.clone().step_by(height).collect();
-    let blocks: Vec<Vec<Judgment>> = firsts
-        .into_par_iter()
-        .map(|first| {
-            let n = height.min(rows.end - first);
-            let mut logits = vec![0.0; n_classes * n];
-            kernels::logits(features.block(first, n), weights, intercepts, &mut logits);
-            (0..n)
-                .map(|i| Judgment::new(|k| f64::from(logits[k * n + i]), n_classes, classes[first + i] as usize))
-                .collect()
-        })
-        .collect();
-    blocks.concat()
+    let mut out = vec![0.0; rows.len() * n_classes];
+    out.par_chunks_mut(height * n_classes).enumerate().for_each(|(block, out)| {
+        let n = out.len() / n_classes;
+        let mut logits = vec![0.0; n_classes * n];
+        kernels::logits(features.block(rows.start + block * height, n), weights, intercepts, &mut logits);
+        for (i, out) in out.chunks_exact_mut(n_classes).enumerate() {
+            for (class, out) in out.iter_mut().enumerate() {
+                *out = f64::from(logits[class * n + i]);
+            }
+            normalize(out);
+        }
+    });
+    Array2::from_shape_vec((rows.len(), n_classes), out).expect("one logit for each sample and class")
 }
 
-/// What a model says of one sample.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Judgment {
-    /// −ln of the probability of the sample's class.
-    pub cross_entropy: f64,
-    /// Whether the sample's class is the most probable one (the first of equals).
-    pub correct: bool,
-}
-
-impl Judgment {
-    fn new(logit: impl Fn(usize) -> f64, n_classes: usize, class: usize) -> Self {
-        let best = (1..n_classes).fold(0, |best, other| if logit(other) > logit(best) { other } else { best });
-        let sum: f64 = (0..n_classes).map(|other| (logit(other) - logit(best)).exp()).sum();
-        Self { cross_entropy: sum.ln() + logit(best) - logit(class), correct: best == class }
+/// Subtracts ln Σ eᶻ from logits z.
+pub(super) fn normalize(logits: &mut [f64]) {
+    let largest = logits.iter().fold(f64::NEG_INFINITY, |largest, &logit| largest.max(logit));
+    let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    for logit in logits {
+        *logit -= largest + sum.ln();
     }
 }
 

@@ -59,6 +59,11 @@ impl Scaler {
         self.columns.len()
     }
 
+    /// The columns that are kept, in order.
+    pub(super) fn kept(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().map(|&(column, _, _)| column)
+    }
+
     /// The number of columns that are kept, padded for the kernels.
     pub(super) fn stride(&self) -> usize {
         let stride = self.columns.len().next_multiple_of(LANES);

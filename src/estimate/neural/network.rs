@@ -1,0 +1,151 @@
+//! Dense networks: their initial weights, what they say of rows, and their gradients by way of candle.
+
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Result, Tensor, Var};
+
+use super::{Rows, broken};
+use crate::estimate::EstimateError;
+use crate::estimate::random::SplitMix64;
+
+/// Rows that go through a network at once when nothing is learned from them.
+const ROWS: usize = 1024;
+
+/// The shape of a dense network.
+#[derive(Clone, Debug)]
+pub(in crate::estimate) struct Architecture {
+    /// The number of inputs.
+    pub inputs: usize,
+    /// The number of units of each hidden layer.
+    pub hidden: Vec<usize>,
+    /// The number of outputs; no activation follows them.
+    pub outputs: usize,
+    /// The slope of the hidden units below zero: 1 for linear units, 0 for rectifiers.
+    pub slope: f32,
+    /// The probability that a hidden unit is silent in a step of training.
+    pub dropout: f32,
+}
+
+impl Architecture {
+    /// The number of weights and intercepts.
+    pub(in crate::estimate) fn n_parameters(&self) -> usize {
+        self.pairs().map(|(inputs, outputs)| (inputs + 1) * outputs).sum()
+    }
+
+    /// The numbers of inputs and outputs of each layer.
+    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
+        let inputs = std::iter::once(self.inputs).chain(self.hidden.iter().copied());
+        inputs.zip(self.hidden.iter().copied().chain([self.outputs]))
+    }
+}
+
+/// A dense network.
+pub(in crate::estimate) struct Network {
+    layers: Vec<Layer>,
+    slope: f32,
+    dropout: f32,
+}
+
+struct Layer {
+    /// Inputs × outputs.
+    weights: Var,
+    intercepts: Var,
+}
+
+impl Network {
+    /// Draws weights and intercepts uniformly between ±1/√(number of inputs of their layer), as PyTorch does.
+    pub(super) fn new(architecture: &Architecture, random: &mut SplitMix64) -> Result<Self> {
+        let mut layers = Vec::new();
+        for (inputs, outputs) in architecture.pairs() {
+            let bound = 1.0 / (inputs as f64).sqrt();
+            #[expect(clippy::cast_possible_truncation, reason = "weights are in single precision")]
+            let mut draw = |count: usize| -> Vec<f32> {
+                (0..count).map(|_| (bound * (2.0 * random.uniform() - 1.0)) as f32).collect()
+            };
+            let weights = Var::from_vec(draw(inputs * outputs), (inputs, outputs), &Device::Cpu)?;
+            let intercepts = Var::from_vec(draw(outputs), outputs, &Device::Cpu)?;
+            layers.push(Layer { weights, intercepts });
+        }
+        Ok(Self { layers, slope: architecture.slope, dropout: architecture.dropout })
+    }
+
+    /// What is learned: weights and intercepts of each layer.
+    pub(super) fn parameters(&self) -> Vec<Var> {
+        self.layers.iter().flat_map(|layer| [layer.weights.clone(), layer.intercepts.clone()]).collect()
+    }
+
+    /// The outputs for each row, with every unit at work.
+    pub(super) fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        self.above(self.layers[0].apply(inputs)?, None)
+    }
+
+    /// The loss of the outputs and its gradients, with some units silent.
+    ///
+    /// The first layer's gradients are taken here: candle would take those of the inputs too, which are the largest
+    /// product of all and of no use.
+    pub(super) fn gradients(
+        &self,
+        inputs: &Tensor,
+        loss: impl Fn(&Tensor) -> Result<Tensor>,
+        random: &mut SplitMix64,
+    ) -> Result<(Tensor, GradStore)> {
+        let first = &self.layers[0];
+        let sums = Var::from_tensor(&first.apply(inputs)?)?;
+        let loss = loss(&self.above(sums.as_tensor().clone(), Some(random))?)?;
+        let mut gradients = loss.backward()?;
+        let of_sums = gradients.remove(&sums).expect("the loss depends on the first layer");
+        gradients.insert(&first.weights, inputs.t()?.matmul(&of_sums)?);
+        gradients.insert(&first.intercepts, of_sums.sum(0)?);
+        Ok((loss, gradients))
+    }
+
+    /// The outputs, from the sums of the first layer; units fall silent only where a source of randomness is given.
+    fn above(&self, mut sums: Tensor, mut random: Option<&mut SplitMix64>) -> Result<Tensor> {
+        for layer in &self.layers[1..] {
+            let gate = self.gate(&sums, random.as_deref_mut())?;
+            sums = layer.apply(&(sums * gate)?)?;
+        }
+        Ok(sums)
+    }
+
+    /// What each hidden unit's sum is multiplied by: the slope on its side of zero, and the dropout.
+    ///
+    /// As a constant factor it has the right gradient, in one operation instead of the eight of a composition.
+    fn gate(&self, sums: &Tensor, random: Option<&mut SplitMix64>) -> Result<Tensor> {
+        let mut gate = sums.flatten_all()?.to_vec1::<f32>()?;
+        for factor in &mut gate {
+            *factor = if *factor > 0.0 { 1.0 } else { self.slope };
+        }
+        if let (Some(random), true) = (random, self.dropout > 0.0) {
+            let scale = 1.0 / (1.0 - self.dropout);
+            for pair in gate.chunks_mut(2) {
+                let bits = random.next_u64();
+                for (factor, bits) in pair.iter_mut().zip([bits >> 40, bits & 0xff_ffff]) {
+                    let uniform = bits as f32 / (1_u32 << 24) as f32;
+                    *factor *= if uniform < self.dropout { 0.0 } else { scale };
+                }
+            }
+        }
+        Tensor::from_vec(gate, sums.shape(), &Device::Cpu)
+    }
+
+    /// The outputs of rows that nothing is learned from, one row after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`EstimateError::Numeric`] if candle refuses an operation.
+    pub(in crate::estimate) fn outputs(&self, rows: &Rows<'_>) -> core::result::Result<Vec<f32>, EstimateError> {
+        let mut outputs = Vec::new();
+        let all: Vec<usize> = (0..rows.len()).collect();
+        for places in all.chunks(ROWS) {
+            let block = rows.gather(places).and_then(|inputs| self.forward(&inputs)?.flatten_all()?.to_vec1());
+            outputs.extend::<Vec<f32>>(block.map_err(broken)?);
+        }
+        Ok(outputs)
+    }
+}
+
+impl Layer {
+    fn apply(&self, inputs: &Tensor) -> Result<Tensor> {
+        inputs.matmul(&self.weights)?.broadcast_add(&self.intercepts)
+    }
+}

@@ -1,0 +1,345 @@
+//! One checkpoint's taps, each measured in all ways.
+
+use std::ops::ControlFlow;
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, split};
+use super::rows::{Cell, Found, cells, row, sample};
+use super::variables::{INPUT, Label};
+use super::{Information, Measure, Plan, Reconstruction, Usable};
+use crate::archive::Checkpoint;
+use crate::estimate::compress::{Compressed, Compression};
+use crate::estimate::usable::{Reading, Target, control, selectivity};
+use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit, finite};
+use crate::replay::{Activations, ReplayError};
+use crate::table::{MeasurementRow, SampleRow};
+
+/// What is measured of one checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    pub measurements: Vec<MeasurementRow>,
+    pub samples: Vec<SampleRow>,
+}
+
+/// The taps of a checkpoint.
+struct Taps<'p> {
+    plan: &'p Plan,
+    values: &'p [Activations],
+    /// Which of them hold numbers only.
+    valid: Vec<Result<(), String>>,
+    compressions: Vec<&'p Compression>,
+    /// Each tap in all compressions: several measures look at one compressed layer.
+    compressed: Vec<Vec<Result<Compressed, String>>>,
+    readings: Readings<'p>,
+    inputs: &'p Readings<'p>,
+}
+
+/// Measures every tap in all ways; what goes wrong becomes rows.
+///
+/// # Errors
+///
+/// [`ReplayError::Stopped`] only.
+pub(super) fn measure_all<'p>(
+    plan: &'p Plan,
+    checkpoint: &Checkpoint,
+    taps: &'p [Activations],
+    inputs: &'p Readings<'p>,
+    go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
+) -> Result<Measured, ReplayError> {
+    let valid: Vec<Result<(), String>> = taps
+        .par_iter()
+        .map(|tap| finite("activations", tap.values.view()).map_err(|error| error.to_string()))
+        .collect();
+    let compressions = distinct_compressions(&plan.pipeline.estimate.measures);
+    let compressed = (0..taps.len())
+        .into_par_iter()
+        .map(|tap| {
+            let compress = |compression: &&Compression| {
+                valid[tap].clone()?;
+                compression.compress(taps[tap].values.view()).map_err(|error| error.to_string())
+            };
+            compressions.par_iter().map(compress).collect()
+        })
+        .collect();
+    let readings = Readings::of_taps(plan, taps, &valid, go_on)?;
+    let taps = Taps { plan, values: taps, valid, compressions, compressed, readings, inputs };
+    let all: Vec<Cell> = cells(plan).collect();
+    let measured = all.par_iter().map(|&cell| {
+        if go_on().is_break() {
+            return Err(ReplayError::Stopped);
+        }
+        let (found, samples) = taps.measure(checkpoint, cell);
+        Ok((found.into_iter().map(|found| row(plan, checkpoint, cell, found)).collect::<Vec<_>>(), samples))
+    });
+    let measured = measured.collect::<Result<Vec<_>, ReplayError>>()?;
+    let mut all = Measured::default();
+    for (measurements, samples) in measured {
+        all.measurements.extend(measurements);
+        all.samples.extend(samples);
+    }
+    Ok(all)
+}
+
+fn distinct_compressions(measures: &[Measure]) -> Vec<&Compression> {
+    let mut distinct = Vec::new();
+    for measure in measures {
+        if let Measure::Information(Information { compress, .. }) = measure
+            && !distinct.contains(&compress)
+        {
+            distinct.push(compress);
+        }
+    }
+    distinct
+}
+
+/// The names of the rows of a measure that are always there, whether there is a value or not.
+pub(super) fn names(plan: &Plan, measure: &Measure) -> Vec<&'static str> {
+    let Measure::Usable(usable) = measure else { return vec![measure.name()] };
+    if usable.given.is_some() {
+        return vec![measure.name()];
+    }
+    let mut names = vec![measure.name()];
+    if plan.variables.labels[&usable.label].classes().is_some() {
+        names.extend(["usable-calibrated", "usable-fraction", "accuracy"]);
+    } else {
+        names.push("r-squared");
+    }
+    names.extend(usable.control.is_some().then_some("selectivity"));
+    if usable.code_length.is_some() {
+        names.extend(["code-length", "compression"]);
+    }
+    names
+}
+
+impl Taps<'_> {
+    fn measure(&self, checkpoint: &Checkpoint, cell: Cell) -> (Vec<Found>, Vec<SampleRow>) {
+        let measure = &self.plan.pipeline.estimate.measures[cell.place];
+        let result = match measure {
+            Measure::Information(information) => {
+                self.information(cell, information).map(|found| (vec![found], Vec::new()))
+            }
+            Measure::Reconstruction(reconstruction) => {
+                let outcome = self.reconstruction(cell, reconstruction);
+                outcome.map(|estimate| (vec![Found::new(measure.name(), Ok(estimate))], Vec::new()))
+            }
+            Measure::Usable(usable) if usable.given.is_some() => self.beyond(checkpoint, cell, usable),
+            Measure::Usable(usable) => self.usable(checkpoint, cell, usable),
+        };
+        result.unwrap_or_else(|reason| {
+            let names = names(self.plan, measure);
+            (names.into_iter().map(|name| Found::new(name, Err(reason.clone()))).collect(), Vec::new())
+        })
+    }
+
+    /// Information between a compressed layer and the input or a label.
+    fn information(&self, cell: Cell, information: &Information) -> Result<Found, String> {
+        let which = self.compressions.iter().position(|compression| *compression == &information.compress);
+        let layer = &self.compressed[cell.tap][which.expect("every compression is among the distinct ones")];
+        let layer = layer.as_ref().map_err(Clone::clone)?;
+        let rescaled = information.margins.rescale(layer.scores.view()).samples;
+        let n_components = Some(rescaled.ncols());
+        let mut estimate =
+            self.informed(cell.place, information, &rescaled).map_err(|error: EstimateError| error.to_string())?;
+        if information.of == INPUT {
+            estimate.flag(Flag::Deterministic);
+        }
+        if let Compression::Pca(_) = information.compress {
+            estimate.detail("explained_variance", layer.explained_variance_ratio.iter().sum::<f64>());
+            estimate.detail("rank", layer.rank);
+        }
+        Ok(Found { n_components, ..Found::new("information", Ok(estimate)) })
+    }
+
+    fn informed(
+        &self,
+        place: usize,
+        information: &Information,
+        layer: &Array2<f64>,
+    ) -> Result<Estimate, EstimateError> {
+        let degenerate = |error: crate::estimate::SampleError| EstimateError::Degenerate { reason: error.to_string() };
+        let variables = &self.plan.variables;
+        if let Some(inputs) = &variables.compressed[place] {
+            if layer.ncols() == 0 || inputs.ncols() == 0 {
+                return Ok(Estimate::constant(layer.nrows()));
+            }
+            let pairs = Paired::new(inputs.view(), layer.view()).map_err(degenerate)?;
+            return information.estimator.continuous().expect("the plan checked the estimator").estimate(pairs);
+        }
+        let label = &variables.labels[&information.of];
+        if layer.ncols() == 0 {
+            return Ok(Estimate::constant(label.len()));
+        }
+        let classes = label.classes().expect("the plan checked that the label has classes");
+        let estimator = information.estimator.labeled().expect("the plan checked the estimator");
+        label.with_known(layer.view(), |layer| estimator.estimate(layer, classes))
+    }
+
+    fn reconstruction(&self, cell: Cell, reconstruction: &Reconstruction) -> Result<Estimate, String> {
+        self.valid[cell.tap].clone()?;
+        let variables = &self.plan.variables;
+        let inputs = variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
+        let split = variables.split.as_ref().expect("the plan made the split that its measures need");
+        let estimate = reconstruction.decoder.estimate(self.values[cell.tap].values.view(), inputs.view(), split);
+        estimate.map_err(|error| error.to_string())
+    }
+
+    /// What a probe reads of a layer, with all that the measure asks for besides.
+    fn usable(
+        &self,
+        checkpoint: &Checkpoint,
+        cell: Cell,
+        usable: &Usable,
+    ) -> Result<(Vec<Found>, Vec<SampleRow>), String> {
+        let reading = self.readings.get(Layer::Tap(cell.tap), usable).expect("the reading was asked for");
+        let mut reading = reading.clone()?;
+        let label = &self.plan.variables.labels[&usable.label];
+        let layer = self.values[cell.tap].values.view();
+        let probe = probe_text(&usable.probe);
+        if let Some(permutations) = usable.permutations {
+            let seed = seed(self.plan, &[&usable.label, &probe, "permutations"]);
+            label
+                .with_known(layer, |layer| {
+                    let target = (&label.target, split(label));
+                    usable.probe.hold_against_permutations(&mut reading, layer, target, permutations, seed)
+                })
+                .map_err(|error| error.to_string())?;
+        }
+        let mut found = values(&reading);
+        if usable.per_class {
+            for class in label.classes().map_or(Vec::new(), |labels| reading.by_class(labels, split(label))) {
+                let name = Some(label.class_name(class.class));
+                found.push(Found { class: name, ..Found::new("usable-class", Ok(class.usable)) });
+            }
+        }
+        if usable.control.is_some() {
+            found.push(Found::new("selectivity", self.selectivity(cell, usable, &reading)));
+        }
+        for found in &mut found {
+            found.n_train = Some(split(label).train.len());
+        }
+        if usable.code_length.is_some() {
+            found.extend(self.code_length(cell, usable));
+        }
+        let samples = if usable.per_sample {
+            self.samples(checkpoint, cell, label, &reading, &reading.pointwise)
+        } else {
+            Vec::new()
+        };
+        Ok((found, samples))
+    }
+
+    /// What the layer adds to a baseline.
+    fn beyond(
+        &self,
+        checkpoint: &Checkpoint,
+        cell: Cell,
+        usable: &Usable,
+    ) -> Result<(Vec<Found>, Vec<SampleRow>), String> {
+        self.valid[cell.tap].clone()?;
+        let baseline = given(self.plan, usable.given.as_deref().unwrap_or(INPUT));
+        let readings = if baseline == Layer::Input { self.inputs } else { &self.readings };
+        let without = readings.get(baseline, usable).expect("the baseline was asked for").as_ref();
+        let without = without.map_err(|reason| format!("of what is given: {reason}"))?;
+        let with = read_beside(self.plan, usable, baseline, self.values[cell.tap].values.view(), self.values)?;
+        let label = &self.plan.variables.labels[&usable.label];
+        let n_train = Some(split(label).train.len());
+        let found = Found { n_train, ..Found::new("usable-given", Ok(with.beyond(without))) };
+        let added: Vec<f64> =
+            with.pointwise.iter().zip(&without.pointwise).map(|(with, without)| with - without).collect();
+        let samples = if usable.per_sample { self.samples(checkpoint, cell, label, &with, &added) } else { Vec::new() };
+        Ok((vec![found], samples))
+    }
+
+    fn selectivity(&self, cell: Cell, usable: &Usable, reading: &Reading) -> Result<Estimate, String> {
+        let asked = usable.control.as_ref().expect("it was asked for");
+        let label = &self.plan.variables.labels[&usable.label];
+        let labels = label.classes().expect("the plan checked that the label has classes");
+        let types = label.types(&self.plan.variables.labels[&asked.types]);
+        let probe = probe_text(&usable.probe);
+        let read = |draw: usize| {
+            let seed = seed(self.plan, &[&usable.label, &probe, "control", &asked.types, &draw.to_string()]);
+            let target = Target::Classes(control(labels, &types, seed));
+            let layer = self.values[cell.tap].values.view();
+            label.with_known(layer, |layer| usable.probe.read(layer, &target, split(label), seed))
+        };
+        let controls = (0..asked.draws.get()).map(read).collect::<Result<Vec<_>, _>>();
+        controls.map(|controls| selectivity(reading, &controls)).map_err(|error| error.to_string())
+    }
+
+    /// The labels as a message, and the curve of what a probe reads over the samples that it was fitted to.
+    fn code_length(&self, cell: Cell, usable: &Usable) -> Vec<Found> {
+        let asked = usable.code_length.as_ref().expect("it was asked for");
+        let label = &self.plan.variables.labels[&usable.label];
+        let labels = label.classes().expect("the plan checked that the label has classes");
+        // Both sides are in the order of a hash of the ids: held-out samples first, as good an order as any.
+        let order: Vec<usize> = split(label).test.iter().chain(&split(label).train).copied().collect();
+        let seed = seed(self.plan, &[&usable.label, &probe_text(&usable.probe), "code-length"]);
+        let code = label.with_known(self.values[cell.tap].values.view(), |layer| {
+            usable.probe.code_length(layer, labels, &order, &asked.fractions, seed)
+        });
+        let code = match code {
+            Ok(code) => code,
+            Err(error) => {
+                return ["code-length", "compression"].map(|name| Found::new(name, Err(error.to_string()))).into();
+            }
+        };
+        let n = order.len();
+        let mut length = Estimate::new(code.nats, Unit::Nats, None, n);
+        length.detail("bits", code.bits());
+        length.detail("escapes", code.escapes);
+        let mut found = vec![
+            Found::new("code-length", Ok(length)),
+            Found::new("compression", Ok(Estimate::new(code.compression, Unit::Ratio, None, n))),
+        ];
+        let entropy = labels.entropy(&order);
+        for block in code.blocks.iter().filter(|block| block.n_train > 0) {
+            let mut value = Estimate::new(entropy - block.cross_entropy, Unit::Nats, block.std_error, block.n_samples);
+            if value.value < 0.0 {
+                value.flag(Flag::Negative);
+            }
+            found.push(Found { n_train: Some(block.n_train), ..Found::new("usable-curve", Ok(value)) });
+        }
+        found
+    }
+
+    /// What a probe says of each held-out sample.
+    fn samples(
+        &self,
+        checkpoint: &Checkpoint,
+        cell: Cell,
+        label: &Label,
+        reading: &Reading,
+        values: &[f64],
+    ) -> Vec<SampleRow> {
+        let row = sample(self.plan, checkpoint, cell);
+        let test = split(label).test.iter().zip(values).enumerate();
+        test.map(|(place, (&of, &value))| SampleRow {
+            sample: label.ids[of],
+            label: label.text(of),
+            predicted: reading.predicted.as_ref().map(|predicted| label.class_name(predicted[place])),
+            value,
+            ..row.clone()
+        })
+        .collect()
+    }
+}
+
+/// The values that every reading has.
+fn values(reading: &Reading) -> Vec<Found> {
+    let usable = Found::new("usable", Ok(reading.usable.clone()));
+    if reading.predicted.is_none() {
+        return vec![usable, Found::new("r-squared", Ok(reading.score.clone()))];
+    }
+    let uncalibrated = "a single penalty leaves no sample out of the fits: give several `penalties`";
+    let calibrated = reading.calibrated.clone().ok_or_else(|| uncalibrated.to_owned());
+    let fraction =
+        reading.fraction().ok_or_else(|| "the held-out labels are all the same: there is nothing to know".to_owned());
+    vec![
+        usable,
+        Found::new("usable-calibrated", calibrated),
+        Found::new("usable-fraction", fraction),
+        Found::new("accuracy", Ok(reading.score.clone())),
+    ]
+}

@@ -1,0 +1,133 @@
+//! What is measured: the entries of `measures` in the pipeline file's `[estimate]`.
+
+use std::num::NonZeroUsize;
+
+use serde::{Deserialize, Serialize};
+
+use crate::estimate::compress::{Compression, Margins};
+use crate::estimate::information::Estimator;
+use crate::estimate::reconstruction::Decoder;
+use crate::estimate::usable::{Fractions, Permutations, Probe};
+
+/// A number about one layer of one checkpoint.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Measure {
+    /// Mutual information between the layer and the input or a label.
+    Information(Information),
+    /// What a probe can read of a label.
+    Usable(Usable),
+    /// How well the input can be rebuilt.
+    Reconstruction(Reconstruction),
+}
+
+/// Mutual information between the layer and another variable.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Information {
+    /// `"input"`, or the name of a label column.
+    pub of: String,
+    /// How both sides are compressed; labels never are.
+    #[serde(default)]
+    pub compress: Compression,
+    /// What is done to each coordinate after compression: `"raw"` or `"standardized"`.
+    #[serde(default)]
+    pub margins: Margins,
+    /// The estimator.
+    pub estimator: Estimator,
+}
+
+/// Usable information about a label.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Usable {
+    /// The label column.
+    pub label: String,
+    /// The family of probes.
+    pub probe: Probe,
+    /// `"input"`, or a tap: measure what the layer adds to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<String>,
+    /// Keep what the probe says of each held-out sample, in the table `samples`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub per_sample: bool,
+    /// A row for each class.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub per_class: bool,
+    /// Hold the value against this many permutations of the labels, 19 or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permutations: Option<Permutations>,
+    /// Compare with random labels of types of samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
+    /// Send the labels as a message: how many samples does the probe need?
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_length: Option<Prequential>,
+}
+
+/// A control task.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Control {
+    /// The label column that holds the type of each sample.
+    pub types: String,
+    /// How many times types are given random labels.
+    #[serde(default = "Control::default_draws")]
+    pub draws: NonZeroUsize,
+}
+
+impl Control {
+    fn default_draws() -> NonZeroUsize {
+        NonZeroUsize::new(5).expect("5 is not zero")
+    }
+}
+
+/// A prequential code.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Prequential {
+    /// The parts of the samples after which the probe is fitted anew.
+    pub fractions: Fractions,
+}
+
+/// Reconstruction loss of the input.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Reconstruction {
+    /// The family of decoders.
+    pub decoder: Decoder,
+}
+
+impl Measure {
+    /// The name of the measure in tables; one measure may give rows of other names besides.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Information(_) => "information",
+            Self::Usable(Usable { given: Some(_), .. }) => "usable-given",
+            Self::Usable(_) => "usable",
+            Self::Reconstruction(_) => "reconstruction",
+        }
+    }
+
+    /// The variable that the layer is measured against.
+    #[must_use]
+    pub fn variable(&self) -> &str {
+        match self {
+            Self::Information(information) => &information.of,
+            Self::Usable(usable) => &usable.label,
+            Self::Reconstruction(_) => "input",
+        }
+    }
+
+    /// The measure with all its parameters, as JSON.
+    #[must_use]
+    pub fn parameters(&self) -> String {
+        serde_json::to_string(self).expect("every measure can be written as JSON")
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

@@ -1,0 +1,148 @@
+//! What probes read of labels: fitted once, used by every measure that asks.
+
+use std::ops::ControlFlow;
+
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use rayon::prelude::*;
+
+use super::variables::{INPUT, Label};
+use super::{Measure, Plan, Usable};
+use crate::estimate::Element;
+use crate::estimate::usable::{Probe, Reading};
+use crate::replay::{Activations, ReplayError};
+
+/// What a probe reads: the inputs or a tap, by its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Layer {
+    Input,
+    Tap(usize),
+}
+
+/// A reading that some measure asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Asked<'p> {
+    layer: Layer,
+    label: &'p str,
+    probe: &'p Probe,
+}
+
+/// Readings, each with what it is of.
+#[derive(Debug)]
+pub(super) struct Readings<'p>(Vec<(Asked<'p>, Result<Reading, String>)>);
+
+impl<'p> Readings<'p> {
+    /// What is read of the inputs: the same for every checkpoint.
+    pub(super) fn of_inputs(plan: &'p Plan) -> Self {
+        let asked = asked(plan).into_iter().filter(|asked| asked.layer == Layer::Input).collect::<Vec<_>>();
+        let read = |asked: Asked<'p>| {
+            let inputs = plan.variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
+            (asked, read(plan, asked.label, asked.probe, inputs.view()))
+        };
+        Self(asked.into_par_iter().map(read).collect())
+    }
+
+    /// What is read of the taps of a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError::Stopped`].
+    pub(super) fn of_taps(
+        plan: &'p Plan,
+        taps: &[Activations],
+        valid: &[Result<(), String>],
+        go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
+    ) -> Result<Self, ReplayError> {
+        let readings = asked(plan).into_par_iter().filter_map(|asked| {
+            let Layer::Tap(tap) = asked.layer else { return None };
+            if go_on().is_break() {
+                return Some(Err(ReplayError::Stopped));
+            }
+            let reading =
+                valid[tap].clone().and_then(|()| read(plan, asked.label, asked.probe, taps[tap].values.view()));
+            Some(Ok((asked, reading)))
+        });
+        Ok(Self(readings.collect::<Result<_, _>>()?))
+    }
+
+    pub(super) fn get(&self, layer: Layer, usable: &Usable) -> Option<&Result<Reading, String>> {
+        let wanted = Asked { layer, label: &usable.label, probe: &usable.probe };
+        self.0.iter().find(|(asked, _)| *asked == wanted).map(|(_, reading)| reading)
+    }
+}
+
+/// The layer that a measure's `given` names.
+pub(super) fn given(plan: &Plan, name: &str) -> Layer {
+    match plan.taps.iter().position(|tap| tap.name == name) {
+        Some(tap) if name != INPUT => Layer::Tap(tap),
+        _ => Layer::Input,
+    }
+}
+
+/// What is read of a baseline and a layer side by side.
+pub(super) fn read_beside(
+    plan: &Plan,
+    usable: &Usable,
+    baseline: Layer,
+    layer: ArrayView2<'_, f32>,
+    taps: &[Activations],
+) -> Result<Reading, String> {
+    #[expect(clippy::cast_possible_truncation, reason = "activations are in single precision too")]
+    let single = |inputs: &Array2<f64>| inputs.mapv(|value| value as f32);
+    let baseline = match baseline {
+        Layer::Input => {
+            single(plan.variables.inputs.as_ref().expect("the plan made the inputs that its measures need"))
+        }
+        Layer::Tap(tap) => taps[tap].values.to_owned(),
+    };
+    let both = concatenate(Axis(1), &[baseline.view(), layer]).map_err(|error| error.to_string())?;
+    read(plan, &usable.label, &usable.probe, both.view())
+}
+
+fn read<T: Element>(plan: &Plan, label: &str, probe: &Probe, layer: ArrayView2<'_, T>) -> Result<Reading, String> {
+    let seed = seed(plan, &[label, &probe_text(probe)]);
+    let label = &plan.variables.labels[label];
+    label
+        .with_known(layer, |layer| probe.read(layer, &label.target, split(label), seed))
+        .map_err(|error| error.to_string())
+}
+
+/// Who learns and who judges.
+pub(super) fn split(label: &Label) -> &crate::estimate::Split {
+    label.split.as_ref().expect("the plan made the split that its measures need")
+}
+
+/// A seed that depends on the run's and on what is computed, not on the checkpoint or the layer: readings then differ by
+/// what they read alone.
+pub(super) fn seed(plan: &Plan, of: &[&str]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&plan.pipeline.seed.to_le_bytes());
+    for part in of {
+        hasher.update(part.as_bytes()).update(b"\0");
+    }
+    let bytes = hasher.finalize();
+    u64::from_le_bytes(bytes.as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
+}
+
+/// A family with all its parameters, as JSON.
+pub(super) fn probe_text(probe: &Probe) -> String {
+    serde_json::to_string(probe).expect("every family can be written as JSON")
+}
+
+/// Every distinct reading that the measures ask for.
+fn asked(plan: &Plan) -> Vec<Asked<'_>> {
+    let mut all: Vec<Asked<'_>> = Vec::new();
+    for measure in &plan.pipeline.estimate.measures {
+        let Measure::Usable(usable) = measure else { continue };
+        let layers = match &usable.given {
+            Some(name) => vec![given(plan, name)],
+            None => (0..plan.taps.len()).map(Layer::Tap).collect(),
+        };
+        for layer in layers {
+            let asked = Asked { layer, label: &usable.label, probe: &usable.probe };
+            if !all.contains(&asked) {
+                all.push(asked);
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,159 @@
+//! Values turned into rows.
+
+use super::unit::doubts;
+use super::{Measure, Plan};
+use crate::archive::Checkpoint;
+use crate::estimate::{Estimate, Unit};
+use crate::table::{MeasurementRow, SampleRow};
+
+/// A tap and a measure, by their places in the plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    pub tap: usize,
+    pub place: usize,
+}
+
+/// A value that one measure gives of one tap, or why there is none.
+pub(super) struct Found {
+    /// The name of the measure in the table.
+    pub measure: &'static str,
+    /// The class that it is about.
+    pub class: Option<String>,
+    pub outcome: Result<Estimate, String>,
+    /// The dimensions that it was computed from.
+    pub n_components: Option<usize>,
+    /// The samples that a probe was fitted to.
+    pub n_train: Option<usize>,
+}
+
+impl Found {
+    pub(super) fn new(measure: &'static str, outcome: Result<Estimate, String>) -> Self {
+        Self { measure, class: None, outcome, n_components: None, n_train: None }
+    }
+}
+
+/// Every tap with every measure, in the order of the rows.
+pub(super) fn cells(plan: &Plan) -> impl Iterator<Item = Cell> {
+    let measures = plan.pipeline.estimate.measures.len();
+    (0..plan.taps.len()).flat_map(move |tap| (0..measures).map(move |place| Cell { tap, place }))
+}
+
+/// The row of a value.
+pub(super) fn row(plan: &Plan, checkpoint: &Checkpoint, cell: Cell, found: Found) -> MeasurementRow {
+    let mut row = blank(plan, checkpoint, cell, &found);
+    row.class = found.class;
+    row.n_train = found.n_train.map(|count| count as u64);
+    match found.outcome {
+        Err(reason) => row.error = Some(reason),
+        Ok(estimate) if !estimate.value.is_finite() => {
+            row.error = Some(format!("the estimate is {}", estimate.value));
+        }
+        Ok(estimate) => {
+            row.unit = name(&estimate.unit);
+            row.value = Some(estimate.value);
+            row.std_error = estimate.std_error.filter(|error| error.is_finite());
+            row.null_mean = estimate.null.and_then(|null| null.mean);
+            row.null_high = estimate.null.map(|null| null.high);
+            row.p_value = estimate.null.and_then(|null| null.p_value);
+            row.n_samples = Some(estimate.n_samples as u64);
+            row.n_components = found.n_components.map(|components| components as u64);
+            row.flags.extend(estimate.flags.iter().map(name));
+            row.details = serde_json::Value::Object(estimate.details).to_string();
+        }
+    }
+    row
+}
+
+/// A row without a value.
+fn blank(plan: &Plan, checkpoint: &Checkpoint, cell: Cell, found: &Found) -> MeasurementRow {
+    let measure = &plan.pipeline.estimate.measures[cell.place];
+    let (estimator, compression) = method(measure);
+    MeasurementRow {
+        run: plan.name.clone(),
+        file: checkpoint.name().to_owned(),
+        tap: plan.taps[cell.tap].name.clone(),
+        tap_index: index(cell.tap),
+        measure: found.measure.to_owned(),
+        variable: measure.variable().to_owned(),
+        given: given(measure),
+        class: None,
+        estimator,
+        compression,
+        parameters: measure.parameters(),
+        unit: name(&unit(found.measure)),
+        value: None,
+        std_error: None,
+        null_mean: None,
+        null_high: None,
+        p_value: None,
+        n_samples: None,
+        n_train: None,
+        n_units: Some(plan.widths[cell.tap] as u64),
+        n_components: None,
+        seed: plan.pipeline.seed,
+        flags: doubts(plan),
+        details: "{}".to_owned(),
+        error: None,
+    }
+}
+
+/// The row of what a probe says of a sample, to be filled with the sample.
+pub(super) fn sample(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> SampleRow {
+    let measure = &plan.pipeline.estimate.measures[cell.place];
+    SampleRow {
+        run: plan.name.clone(),
+        file: checkpoint.name().to_owned(),
+        tap: plan.taps[cell.tap].name.clone(),
+        tap_index: index(cell.tap),
+        measure: measure.name().to_owned(),
+        variable: measure.variable().to_owned(),
+        given: given(measure),
+        estimator: method(measure).0,
+        parameters: measure.parameters(),
+        sample: 0,
+        label: String::new(),
+        predicted: None,
+        value: 0.0,
+    }
+}
+
+/// The unit of a measure that has no value.
+fn unit(measure: &str) -> Unit {
+    match measure {
+        "reconstruction" => Unit::SquaredUnits,
+        "accuracy" | "r-squared" | "usable-fraction" | "selectivity" => Unit::Fraction,
+        "compression" => Unit::Ratio,
+        _ => Unit::Nats,
+    }
+}
+
+fn given(measure: &Measure) -> Option<String> {
+    match measure {
+        Measure::Usable(usable) => usable.given.clone(),
+        _ => None,
+    }
+}
+
+fn index(tap: usize) -> u32 {
+    u32::try_from(tap).unwrap_or(u32::MAX)
+}
+
+/// The names of the estimator and of the compression.
+fn method(measure: &Measure) -> (String, String) {
+    match measure {
+        Measure::Information(information) => (key(&information.estimator), key(&information.compress)),
+        Measure::Usable(usable) => (key(&usable.probe), "none".to_owned()),
+        Measure::Reconstruction(reconstruction) => (key(&reconstruction.decoder), "none".to_owned()),
+    }
+}
+
+/// The name of an externally tagged choice: `{ ksg = { ... } }` is `ksg`.
+fn key(choice: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(choice).expect("every choice can be written as JSON");
+    value.as_object().and_then(|object| object.keys().next().cloned()).unwrap_or_default()
+}
+
+/// The name of a unit or a flag, as files spell it.
+fn name(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
