@@ -150,6 +150,16 @@ impl Labels {
         self.names.len()
     }
 
+    /// The number of samples of each class.
+    #[must_use]
+    pub fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.n_classes()];
+        for &class in &self.classes {
+            counts[class] += 1;
+        }
+        counts
+    }
+
     /// The plug-in entropy H(Y) in nats of the samples at `rows`.
     #[must_use]
     pub fn entropy(&self, rows: &[usize]) -> f64 {

@@ -211,14 +211,12 @@ impl fmt::Display for Plan {
         writeln!(formatter)?;
         write!(formatter, "samples      {}", self.n_samples())?;
         if let Some(split) = &self.variables.split {
-            write!(
-                formatter,
-                ", of which {} train and {} test probes and decoders",
-                split.train.len(),
-                split.test.len()
-            )?;
+            write!(formatter, ", of which {} train and {} test decoders", split.train.len(), split.test.len())?;
         }
         writeln!(formatter)?;
+        for (name, label) in &self.variables.labels {
+            writeln!(formatter, "label        {name}: {}", label.words())?;
+        }
         writeln!(formatter, "measures     {} at each tap of each checkpoint", self.pipeline.estimate.measures.len())?;
         match &self.loss {
             Ok((output, label)) => writeln!(formatter, "loss         cross-entropy of `{output}` against `{label}`")?,

@@ -83,6 +83,29 @@ impl Label {
         self.ids.len()
     }
 
+    /// What it holds, for the plan.
+    pub(super) fn words(&self) -> String {
+        let mut words = match &self.target {
+            Target::Numbers(_) => "numbers".to_owned(),
+            Target::Classes(labels) if labels.n_classes() == 1 => {
+                "one class, so that there is nothing to know".to_owned()
+            }
+            Target::Classes(labels) => {
+                let counts = labels.counts();
+                let least = counts.iter().min().copied().unwrap_or(0);
+                let most = counts.iter().max().copied().unwrap_or(0);
+                format!("{} classes of {least} to {most} samples", counts.len())
+            }
+        };
+        if let Some(rows) = &self.rows {
+            words.push_str(&format!(", known of {} samples", rows.len()));
+        }
+        if let Some(split) = &self.split {
+            words.push_str(&format!(", of which {} train and {} test probes", split.train.len(), split.test.len()));
+        }
+        words
+    }
+
     /// What people call a class.
     pub(super) fn class_name(&self, class: usize) -> String {
         let value = self.classes().map_or(0, |labels| labels.names()[class]);
