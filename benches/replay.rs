@@ -45,7 +45,8 @@ impl Replay {
             Binding::by_value(&mut model, &Bind::default(), reference.name(), &weights, &Elsewhere::default()).unwrap();
         let fed = binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
-        let samples = Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None, &BTreeMap::new()).unwrap();
+        let samples =
+            Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None, &BTreeMap::new()).unwrap();
         let graph = model.session(&names, &[], &fed);
         let values = binding.values(reference.name(), &weights, &graph.fed).unwrap();
         let session = Session::new(runtime, "graph", &graph.bytes, None, values).unwrap();

@@ -71,7 +71,9 @@ fn activations_are_those_that_the_framework_recorded() {
         let binding =
             Binding::by_value(&mut model, &Bind::default(), last.name(), &weights, &Elsewhere::default()).unwrap();
         let fed = binding.feeds.iter().map(|feed| feed.initializer.as_str()).collect();
-        let samples = Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None, &BTreeMap::new()).unwrap().first(16);
+        let samples = Samples::read(&folder, &Source::File("inputs.npy".to_owned()), None, None, &BTreeMap::new())
+            .unwrap()
+            .first(16);
         let mut compared = 0;
         for step in [0, 76, 4000] {
             let (expected, _) = read_tensors(&folder.join(format!("ref_activations/step-{step:06}.safetensors")));

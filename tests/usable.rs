@@ -90,17 +90,29 @@ fn columns_are_derived_named_and_cut() {
     let mut scene = scene(&[
         "{ usable = { label = \"parity\", probe = { nearest-mean = {} }, per-class = true } }",
         "{ usable = { label = \"size\", probe = { linear = {} } } }",
+        "{ usable = { label = \"some\", probe = { linear = {} } } }",
         "{ usable = { label = \"scale\", probe = { linear = {} } } }",
     ]);
     let scale: Vec<f64> = digits().iter().map(|&digit| digit as f64 / 10.0).collect();
     fs::write(scene.path("scale.npy"), npy_f64(&[1000], &scale)).unwrap();
     let there = Archive::Digits.folder().join("labels.npy").display().to_string();
     scene.labels = format!("{{ digit = \"{there}\", scale = \"scale.npy\" }}");
-    scene.columns = format!("{PARITY}\nsize = {{ from = \"scale\", edges = [0.5] }}");
+    scene.columns = format!(
+        "{PARITY}\nsize = {{ from = \"scale\", edges = [0.5] }}\n\
+         some = {{ from = \"scale\", edges = [0.5], missing = [0] }}"
+    );
     scene.run(&[]).success();
     let classes = scene.query("SELECT class FROM measurements WHERE measure = 'usable-class' ORDER BY class");
     assert_eq!(classes.iter().map(|row| row["class"].as_str().unwrap()).collect::<Vec<_>>(), ["even", "odd"]);
     assert!(values(&scene, "variable = 'size'")["accuracy"] > 0.85);
+    let known = |name: &str| {
+        let rows = scene.query(&format!(
+            "SELECT n_samples, n_train FROM measurements WHERE measure = 'usable' AND variable = '{name}'"
+        ));
+        rows[0]["n_samples"].as_u64().unwrap() + rows[0]["n_train"].as_u64().unwrap()
+    };
+    let zeros = digits().iter().filter(|&&digit| digit == 0).count() as u64;
+    assert_eq!((known("size"), known("some")), (1000, 1000 - zeros));
     let scale = values(&scene, "variable = 'scale'");
     assert!(scale["r-squared"] > 0.5 && scale["usable"] > 0.3 && !scale.contains_key("accuracy"), "{scale:?}");
 }
@@ -119,7 +131,8 @@ fn a_missing_label_is_a_sample_left_out() {
         scene.columns = format!("digit = {{ missing = [{unknown}] }}");
         scene.run(&[]).success();
         let rows = scene.query("SELECT measure, value, n_samples, n_train FROM measurements");
-        assert_eq!((rows[0]["n_samples"].as_u64(), rows[0]["n_train"].as_u64()), (Some(240), Some(560)), "{rows:?}");
+        let count = |name: &str| rows[0][name].as_u64().unwrap();
+        assert!(count("n_samples") + count("n_train") == 800 && count("n_samples").abs_diff(240) < 30, "{rows:?}");
         let ross = rows.iter().find(|row| row["measure"] == "information").unwrap();
         assert_eq!(ross["n_samples"], 800);
         let network = scene.query("SELECT loss, accuracy FROM checkpoints");
@@ -146,8 +159,8 @@ fn a_missing_label_is_a_sample_left_out() {
     alone.run(&[]).success();
     let alone = alone.query("SELECT value FROM measurements WHERE measure = 'usable'")[0]["value"].as_f64().unwrap();
     let there = found[0].0.iter().find(|row| row["measure"] == "usable").unwrap()["value"].as_f64().unwrap();
-    // Other batches of the replay: the last bits of the activations differ.
-    assert!((alone - there).abs() < 1e-3, "{alone} {there}");
+    // Another share of them is held out.
+    assert!((alone - there).abs() < 0.1, "{alone} {there}");
 }
 
 #[test]
@@ -230,7 +243,12 @@ fn what_cannot_be_measured_is_refused_before_anything_runs() {
     );
     refused("parity = { from = \"number\", classes = [[0]] }", &parity, &["no file for column `number`", "digit"]);
     refused("parity = { from = \"digit\", edges = [1.0] }", &parity, &["holds classes", "`classes = [[...], ...]`"]);
-    refused("digit = { names = [\"zero\", \"one\"] }", LINEAR, &["value 2", "`names`"]);
+    refused("digit = { names = [\"zero\", \"one\"] }", LINEAR, &["`names` does not name", "`missing`"]);
+    refused(
+        "high = { from = \"digit\", classes = [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]] }\ndigit = { missing = [0], names = [\"one\", \"two\"] }",
+        LINEAR,
+        &["`names`"],
+    );
     refused("digit = { names = [\"a\", \"a\"] }", LINEAR, &["`a` for both 0 and 1"]);
     refused("digit = { classes = [[0]] }", LINEAR, &["`classes`", "`from"]);
     refused(

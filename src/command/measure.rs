@@ -87,7 +87,7 @@ fn usable(arguments: &UsableArguments) -> anyhow::Result<Value> {
     let mut reading = probe.read(x.view(), &target, &split, seed)?;
     if let Some(permutations) = arguments.permutations {
         let permutations = permutations.try_into().map_err(anyhow::Error::msg)?;
-        probe.hold_against_permutations(&mut reading, x.view(), (&target, &split), permutations, seed)?;
+        probe.hold_against_permutations(&mut reading, x.view(), (&target, &split), permutations, (seed, seed))?;
     }
     let settings = match &arguments.test_x {
         Some(path) => json!({ "test_x": path }),

@@ -45,6 +45,13 @@ impl Split {
         Ok(Self { train: rows(train), test: rows(test) })
     }
 
+    /// The same sides of some rows, numbered by their place in `rows`, which is in increasing order.
+    #[must_use]
+    pub fn within(&self, rows: &[usize]) -> Self {
+        let places = |side: &[usize]| side.iter().filter_map(|row| rows.binary_search(row).ok()).collect();
+        Self { train: places(&self.train), test: places(&self.test) }
+    }
+
     /// Cuts the training rows into `k` folds whose sizes differ by one at most: ranges of places in `train`.
     #[must_use]
     pub fn folds(&self, k: usize) -> Vec<Range<usize>> {

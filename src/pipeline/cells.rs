@@ -1,5 +1,6 @@
 //! One checkpoint's taps, each measured in all ways.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use ndarray::Array2;
@@ -12,7 +13,7 @@ use super::{Information, Measure, Plan, Reconstruction, Usable};
 use crate::archive::Checkpoint;
 use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::usable::{Reading, Target, control, selectivity};
-use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit, finite};
+use crate::estimate::{Estimate, EstimateError, Flag, Labels, Paired, Split, Unit, finite};
 use crate::replay::{Activations, ReplayError};
 use crate::table::{MeasurementRow, SampleRow};
 
@@ -198,11 +199,12 @@ impl Taps<'_> {
         let layer = self.values[cell.tap].values.view();
         let probe = probe_text(&usable.probe);
         if let Some(permutations) = usable.permutations {
-            let seed = seed(self.plan, &[&usable.label, &probe, "permutations"]);
+            let own = seed(self.plan, &[&usable.label, &probe]);
+            let seeds = (seed(self.plan, &[&usable.label, "permutations"]), own);
             label
                 .with_known(layer, |layer| {
                     let target = (&label.target, split(label));
-                    usable.probe.hold_against_permutations(&mut reading, layer, target, permutations, seed)
+                    usable.probe.hold_against_permutations(&mut reading, layer, target, permutations, seeds)
                 })
                 .map_err(|error| error.to_string())?;
         }
@@ -264,8 +266,19 @@ impl Taps<'_> {
             let layer = self.values[cell.tap].values.view();
             label.with_known(layer, |layer| usable.probe.read(layer, &target, split(label), seed))
         };
+        let seen = share_of_known_types(&types, split(label));
+        if seen < 0.5 {
+            return Err(format!(
+                "{:.0} % of the held-out samples have a `{}` that occurs in training, needed half of them: of types that \
+                 were never seen nothing can be known by heart; choose types that come back",
+                100.0 * seen,
+                asked.types
+            ));
+        }
         let controls = (0..asked.draws.get()).map(read).collect::<Result<Vec<_>, _>>();
-        controls.map(|controls| selectivity(reading, &controls)).map_err(|error| error.to_string())
+        let mut estimate = selectivity(reading, &controls.map_err(|error| format!("of a control task: {error}"))?);
+        estimate.detail("known_types", seen);
+        Ok(estimate)
     }
 
     /// The labels as a message, and the curve of what a probe reads over the samples that it was fitted to.
@@ -289,13 +302,21 @@ impl Taps<'_> {
         let mut length = Estimate::new(code.nats, Unit::Nats, None, n);
         length.detail("bits", code.bits());
         length.detail("escapes", code.escapes);
-        let mut found = vec![
-            Found::new("code-length", Ok(length)),
-            Found::new("compression", Ok(Estimate::new(code.compression, Unit::Ratio, None, n))),
-        ];
-        let entropy = labels.entropy(&order);
+        length.detail("blind", code.blind_nats);
+        let mut compression = Estimate::new(code.compression, Unit::Ratio, None, n);
+        compression.detail("against_blind", code.blind_nats / code.nats);
+        for estimate in [&mut length, &mut compression] {
+            if !code.converged {
+                estimate.flag(Flag::NotConverged);
+            }
+            if code.blind_nats <= code.nats {
+                estimate.flag(Flag::Negative);
+            }
+        }
+        let mut found = vec![Found::new("code-length", Ok(length)), Found::new("compression", Ok(compression))];
         for block in code.blocks.iter().filter(|block| block.n_train > 0) {
-            let mut value = Estimate::new(entropy - block.cross_entropy, Unit::Nats, block.std_error, block.n_samples);
+            let (saved, std_error) = block.saved;
+            let mut value = Estimate::new(saved, Unit::Nats, std_error, block.n_samples);
             if value.value < 0.0 {
                 value.flag(Flag::Negative);
             }
@@ -324,6 +345,13 @@ impl Taps<'_> {
         })
         .collect()
     }
+}
+
+/// The share of held-out samples whose type occurs in training.
+fn share_of_known_types(types: &Labels, split: &Split) -> f64 {
+    let known: BTreeSet<usize> = split.train.iter().map(|&row| types.classes()[row]).collect();
+    let seen = split.test.iter().filter(|row| known.contains(&types.classes()[**row])).count();
+    seen as f64 / split.test.len() as f64
 }
 
 /// The values that every reading has.

@@ -214,6 +214,13 @@ impl fmt::Display for Plan {
             write!(formatter, ", of which {} train and {} test decoders", split.train.len(), split.test.len())?;
         }
         writeln!(formatter)?;
+        match self.samples.repeated() {
+            0 => {}
+            repeated => writeln!(
+                formatter,
+                "             {repeated} have the inputs of another one: what is held out may have been seen in training"
+            )?,
+        }
         for (name, label) in &self.variables.labels {
             writeln!(formatter, "label        {name}: {}", label.words())?;
         }

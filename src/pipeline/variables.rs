@@ -160,8 +160,8 @@ impl Variables {
             _ => Ok(None),
         });
         let compressed = compressed.collect::<Result<_, _>>()?;
-        let held_out = |ids: &[u64], place: usize, measure: &Measure| {
-            let split = Split::by_id(ids, pipeline.estimate.held_out.get(), pipeline.seed);
+        let held_out = |place: usize, measure: &Measure| {
+            let split = Split::by_id(&samples.ids, pipeline.estimate.held_out.get(), pipeline.seed);
             split.map_err(|error| at(place, measure, error.to_string()))
         };
         let mut split = None;
@@ -169,9 +169,20 @@ impl Variables {
             match measure {
                 Measure::Usable(usable) => {
                     let label = labels.get_mut(&usable.label).expect("the column was checked");
-                    label.split = Some(held_out(&label.ids, place, measure)?);
+                    let all = held_out(place, measure)?;
+                    let own = label.rows.as_ref().map_or_else(|| all.clone(), |rows| all.within(rows));
+                    if own.train.is_empty() || own.test.is_empty() {
+                        let reason = format!(
+                            "of the samples whose `{}` is known {} train and {} test; both sides need one at least",
+                            usable.label,
+                            own.train.len(),
+                            own.test.len()
+                        );
+                        return Err(at(place, measure, reason));
+                    }
+                    label.split = Some(own);
                 }
-                Measure::Reconstruction(_) => split = Some(held_out(&samples.ids, place, measure)?),
+                Measure::Reconstruction(_) => split = Some(held_out(place, measure)?),
                 Measure::Information(_) => {}
             }
         }
@@ -237,6 +248,9 @@ fn check_usable(usable: &Usable, labels: &BTreeMap<String, Label>, taps: &[&str]
         let types = classes(&control.types, labels)?;
         if types.rows.is_some() {
             return Err(format!("`control`: some samples have no `{}`, and each needs a type", control.types));
+        }
+        if types.classes().is_some_and(|types| types.n_classes() < 2) {
+            return Err(format!("`control`: found one type in `{}`, needed two at least", control.types));
         }
     }
     if let Some(given) = &usable.given {

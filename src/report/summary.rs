@@ -79,7 +79,7 @@ fn readable(folder: &Folder) -> Result<String, ReportError> {
     let rows = query(
         folder,
         "SELECT step, tap_index, tap, variable, estimator, parameters, value, flags FROM measurements \
-         WHERE measure = 'usable-fraction' AND value IS NOT NULL ORDER BY step, tap_index",
+         WHERE measure = 'usable-fraction' ORDER BY step, tap_index",
     )?;
     let word = |row: &[Value], place: usize| row[place].as_str().unwrap_or_default().to_owned();
     let mut columns: Vec<(&Value, String)> = Vec::new();
@@ -102,26 +102,31 @@ fn readable(folder: &Folder) -> Result<String, ReportError> {
         table.add_row([tap.clone()].into_iter().chain(cells));
     }
     Ok(format!(
-        "part of each label that is readable: the most, and at the last step (all of a task: sufficient; none of \
+        "part of each label that is readable: the most, and at the last step (all of a task: sufficient; noise of \
          anything else: minimal)\n{}\n\n",
         lines(table)
     ))
 }
 
 /// The largest value of rows in the order of their steps, with its step, and the last one.
+///
+/// What does not rise above its null band is noise, as far as so many samples can tell.
 fn course<'r>(rows: impl Iterator<Item = &'r Vec<Value>>) -> String {
-    let values: Vec<(i64, f64, bool)> = rows
-        .map(|row| {
-            let within_null = row[7].as_array().into_iter().flatten().any(|flag| flag == "within-null");
-            (row[0].as_i64().unwrap_or(0), row[6].as_f64().unwrap_or(f64::NAN), within_null)
-        })
-        .collect();
-    let most = values.iter().max_by(|a, b| a.1.total_cmp(&b.1));
-    let (Some(most), Some(last)) = (most, values.last()) else { return "–".to_owned() };
-    let part = |(_, value, nothing): &(i64, f64, bool)| {
-        if *nothing { "nothing".to_owned() } else { format!("{:.0} %", 100.0 * value) }
+    let rows: Vec<&Vec<Value>> = rows.collect();
+    let part = |row: &[Value]| {
+        let has = |name: &str| row[7].as_array().into_iter().flatten().any(|flag| flag == name);
+        let doubtful = ["not-converged", "one-sample-decides", "few-samples-per-class"].into_iter().any(has);
+        let mark = if doubtful { "*" } else { "" };
+        match row[6].as_f64() {
+            None => "–".to_owned(),
+            Some(_) if has("within-null") => format!("noise{mark}"),
+            Some(value) => format!("{:.0} %{mark}", 100.0 * value),
+        }
     };
-    format!("{} at {}, {}", part(most), most.0, part(last))
+    let valued = rows.iter().filter_map(|row| Some((row[6].as_f64()?, row)));
+    let most = valued.max_by(|a, b| a.0.total_cmp(&b.0));
+    let (Some((_, most)), Some(last)) = (most, rows.last()) else { return "–".to_owned() };
+    format!("{} at {}, {}", part(most), most[0], part(last))
 }
 
 /// The tensors that no checkpoint changes.

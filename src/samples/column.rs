@@ -92,7 +92,8 @@ impl Column {
         if description.kind.is_none() && array.values.is_float() && array.whole_numbers().is_ok() {
             return Err(fail(
                 "found floating-point values that are all whole: classes, or numbers that happen to be whole? say \
-                 `kind = \"classes\"` or `kind = \"numbers\"` in `[samples.columns]`"
+                 `kind = \"classes\"` or `kind = \"numbers\"` in `[samples.columns]`; for `measure`, save integers, or \
+                 say `--numbers`"
                     .to_owned(),
             ));
         }
@@ -119,8 +120,7 @@ impl Column {
         };
         let values: Vec<Option<i64>> =
             values.into_iter().map(|value| value.filter(|&value| !is_missing(value))).collect();
-        let names = description.names.as_ref().map_or(Ok(BTreeMap::new()), Names::by_value).map_err(fail)?;
-        classes(name, values, names)
+        classes(name, values, description.names.as_ref())
     }
 
     /// Derives a column from another one.
@@ -161,7 +161,9 @@ impl Column {
                     return Err(fail(format!("found the edges {edges:?}, needed increasing numbers, one at least")));
                 }
                 let class_of = |number: f64| edges.iter().filter(|&&edge| number >= edge).count();
-                numbers.iter().map(|number| number.and_then(|number| i64::try_from(class_of(number)).ok())).collect()
+                let missing: Vec<f64> = description.missing.iter().map(|&value| value as f64).collect();
+                let known = |number: &Option<f64>| number.filter(|number| !missing.contains(number));
+                numbers.iter().map(|number| known(number).and_then(|it| i64::try_from(class_of(it)).ok())).collect()
             }
             (ColumnLabels::Classes { .. }, ..) => {
                 return Err(fail(format!(
@@ -176,8 +178,7 @@ impl Column {
         if description.kind.is_some() {
             return Err(fail("a derived column holds classes; remove `kind`".to_owned()));
         }
-        let names = description.names.as_ref().map_or(Ok(BTreeMap::new()), Names::by_value).map_err(fail)?;
-        classes(name, values, names)
+        classes(name, values, description.names.as_ref())
     }
 
     /// The rows whose label is known.
@@ -238,12 +239,26 @@ impl Names {
 }
 
 /// A column of classes, each of which has a name if any has.
-fn classes(name: &str, values: Vec<Option<i64>>, names: BTreeMap<i64, String>) -> Result<Column, SamplesError> {
+fn classes(name: &str, values: Vec<Option<i64>>, described: Option<&Names>) -> Result<Column, SamplesError> {
+    let fail = |reason: String| SamplesError::Column { column: name.to_owned(), reason };
+    let names = described.map_or(Ok(BTreeMap::new()), Names::by_value).map_err(fail)?;
     if let Some(value) = values.iter().flatten().find(|value| !names.is_empty() && !names.contains_key(value)) {
         return Err(SamplesError::Column {
             column: name.to_owned(),
             reason: format!(
                 "found the value {value}, which `names` does not name; name every value, or list it in `missing`"
+            ),
+        });
+    }
+    let least = values.iter().flatten().min();
+    if let (Some(Names::List(list)), Some(&least @ 1..)) = (described, least) {
+        return Err(SamplesError::Column {
+            column: name.to_owned(),
+            reason: format!(
+                "`names` lists what 0 to {} are called, and found no 0: the least value is {least}; give names as a table, \
+                 such as {{ {least} = \"{}\" }}",
+                list.len().saturating_sub(1),
+                list.first().map_or("", String::as_str)
             ),
         });
     }

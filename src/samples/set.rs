@@ -1,6 +1,6 @@
 //! Inputs, labels and ids that belong together, checked once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use super::{Array, Column, Description, SamplesError, Source, Values};
@@ -104,6 +104,22 @@ impl Samples {
         Self { inputs: self.inputs.iter().map(first).collect(), labels: Vec::new(), ids: self.ids[..rows].to_vec() }
     }
 
+    /// The number of samples whose inputs are those of an earlier one.
+    #[must_use]
+    pub fn repeated(&self) -> usize {
+        let mut seen = HashSet::with_capacity(self.len());
+        let hash = |row: usize| {
+            let mut hasher = blake3::Hasher::new();
+            for input in &self.inputs {
+                let bytes = input.array.values.bytes();
+                let width = bytes.len() / self.len();
+                hasher.update(&bytes[row * width..(row + 1) * width]);
+            }
+            hasher.finalize()
+        };
+        (0..self.len()).filter(|&row| !seen.insert(hash(row))).count()
+    }
+
     /// A hash of all inputs, labels and ids.
     #[must_use]
     pub fn hash(&self) -> String {
@@ -159,7 +175,11 @@ fn unique(array: &Array) -> Result<Vec<u64>, SamplesError> {
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(SamplesError::DuplicateId { array: array.name.clone(), id: pair[0] });
     }
-    Ok(ids.into_iter().map(i64::cast_unsigned).collect())
+    let positive = |id: i64| {
+        u64::try_from(id)
+            .map_err(|_| array.fail(format!("found the id {id}, needed whole numbers from 0; add a constant")))
+    };
+    ids.into_iter().map(positive).collect()
 }
 
 fn check_finite(array: &Array) -> Result<(), SamplesError> {

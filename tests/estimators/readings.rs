@@ -154,7 +154,7 @@ fn permutations_tell_what_can_be_read_from_what_cannot() {
         let probe = family(LINEAR);
         let mut reading = probe.read(z.view(), &target, &split, 0).unwrap();
         let permutations = 39.try_into().unwrap();
-        probe.hold_against_permutations(&mut reading, z.view(), (&target, &split), permutations, 5).unwrap();
+        probe.hold_against_permutations(&mut reading, z.view(), (&target, &split), permutations, (5, 0)).unwrap();
         reading
     };
     let read = held(&z);
@@ -246,4 +246,63 @@ fn a_separable_layer_is_flagged() {
     assert!(read(LINEAR, &z, &y).usable.flags.contains(&Flag::Separable));
     let (z, y) = looks(17, n, 2, 1.0);
     assert!(!read(LINEAR, &z, &y).usable.flags.contains(&Flag::Separable));
+}
+
+#[test]
+fn a_weak_difference_is_found_behind_strong_noise() {
+    // The label is in the small difference of two units, which large penalties hide; the loss rises before it falls.
+    let n = 1000;
+    let noise = normal_matrix(18, n, 102);
+    let y: Vec<i64> = (0..n).map(|i| i64::from(i % 3 == 0)).collect();
+    let z = Array2::from_shape_fn((n, 102), |(i, j)| {
+        let difference = 0.05 * if y[i] > 0 { 1.0 } else { -1.0 } + 0.02 * noise[(i, 1)];
+        match j {
+            0 => noise[(i, 0)] + difference,
+            1 => noise[(i, 0)] - difference,
+            _ => noise[(i, j)],
+        }
+    });
+    let reading = read(LINEAR, &z, &labels(y));
+    assert!(reading.usable.value > 0.4 && !reading.usable.flags.contains(&Flag::WithinNull), "{:?}", reading.usable);
+}
+
+#[test]
+fn what_says_nothing_has_no_information_about_any_class() {
+    let n = 1200;
+    let y = labels((0..n).map(|i| i64::from(i % 10 == 0)).collect());
+    let blind = Array2::ones((n, 3));
+    for text in [LINEAR, "mlp = {}"] {
+        let reading = read(text, &blind, &y);
+        // The frequencies are rounded to single precision.
+        assert!(reading.usable.value.abs() < 1e-2 && reading.usable.flags.contains(&Flag::Constant), "{text}");
+        assert!(text != LINEAR || reading.usable.value.abs() < 1e-7);
+    }
+    for seed in 0..4 {
+        let noise = normal_matrix(20 + seed, n, 20);
+        for text in [LINEAR, "mlp = { seeds = 1 }"] {
+            let reading = read(text, &noise, &y);
+            // H(Y) is 0.33 nats: a decoder that forgot how rare one class is would lose most of it.
+            assert!((-0.05..0.02).contains(&reading.usable.value), "{text}: {:?}", reading.usable);
+            for class in reading.by_class(&y, &halves(n)) {
+                let usable = &class.usable;
+                let band = 5.0 * usable.std_error.unwrap() + 0.2;
+                assert!(usable.value.abs() < band, "{text}: {class:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_with_heavy_tails_are_not_told_by_noise() {
+    let mut unmarked = 0;
+    for seed in 0..60 {
+        let n = 60;
+        let y: Vec<f64> = normal_matrix(100 + seed, n, 1).iter().map(|value| (2.5 * value).exp()).collect();
+        let z = normal_matrix(300 + seed, n, 3);
+        let reading = family(LINEAR).read(z.view(), &Target::Numbers(y), &halves(n), 0).unwrap();
+        let marked = [Flag::WithinNull, Flag::OneSampleDecides];
+        unmarked += u32::from(!reading.usable.flags.iter().any(|flag| marked.contains(flag)));
+    }
+    // One in twenty would be three.
+    assert!(unmarked <= 6, "{unmarked} of 60");
 }

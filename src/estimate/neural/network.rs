@@ -23,6 +23,8 @@ pub(in crate::estimate) struct Architecture {
     pub slope: f32,
     /// The probability that a hidden unit is silent in a step of training.
     pub dropout: f32,
+    /// What the network says of every row before it learns; none for random weights in the last layer too.
+    pub start: Option<Vec<f32>>,
 }
 
 impl Architecture {
@@ -52,7 +54,8 @@ struct Layer {
 }
 
 impl Network {
-    /// Draws weights and intercepts uniformly between ±1/√(number of inputs of their layer), as PyTorch does.
+    /// Draws weights and intercepts uniformly between ±1/√(number of inputs of their layer), as PyTorch does; the last
+    /// layer's weights are zero where the architecture says what to start from.
     pub(super) fn new(architecture: &Architecture, random: &mut SplitMix64) -> Result<Self> {
         let mut layers = Vec::new();
         for (inputs, outputs) in architecture.pairs() {
@@ -64,6 +67,10 @@ impl Network {
             let weights = Var::from_vec(draw(inputs * outputs), (inputs, outputs), &Device::Cpu)?;
             let intercepts = Var::from_vec(draw(outputs), outputs, &Device::Cpu)?;
             layers.push(Layer { weights, intercepts });
+        }
+        if let (Some(start), Some(last)) = (&architecture.start, layers.last()) {
+            last.weights.set(&last.weights.zeros_like()?)?;
+            last.intercepts.set(&Tensor::from_slice(start, start.len(), &Device::Cpu)?)?;
         }
         Ok(Self { layers, slope: architecture.slope, dropout: architecture.dropout })
     }

@@ -74,7 +74,8 @@ pub(in crate::estimate) fn train(
             let (_, gradients) = network.gradients(&inputs, |outputs| loss(outputs, batch), random)?;
             optimizer.step(&gradients)?;
             step += 1;
-            if !step.is_multiple_of(CHECK) {
+            // Where there is next to nothing to learn, the best is over before the first regular look.
+            if !step.is_multiple_of(CHECK) && !(step < CHECK && step.is_power_of_two()) {
                 continue;
             }
             let here = judge()?;
@@ -84,6 +85,9 @@ pub(in crate::estimate) fn train(
             if here < best.1 {
                 best = (step, here, copies(&parameters)?);
                 stalled = 0;
+                continue;
+            }
+            if step < CHECK {
                 continue;
             }
             stalled += 1;

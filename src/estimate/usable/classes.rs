@@ -23,8 +23,8 @@ impl KnownClasses {
         if let Some(&row) = split.test.iter().find(|&&row| !known.own.contains(&labels.classes()[row])) {
             return Err(EstimateError::Degenerate {
                 reason: format!(
-                    "label {} is held out but never occurs in training; its cross-entropy is infinite: leave the label \
-                     out or split otherwise",
+                    "label {} is held out but never occurs in training, so that its cross-entropy is infinite; give more \
+                     samples, join it with another class, or list it in `missing`",
                     labels.names()[labels.classes()[row]]
                 ),
             });

@@ -34,7 +34,8 @@ use crate::estimate::{EstimateError, Split, Unit};
 ///
 /// How easily the labels are learned from the representation: a code is short if a few samples are enough to predict
 /// the rest well, so that it tells apart representations that serve as well once there are many samples. The
-/// compression `n ln K / L` is 1 for a probe that learns nothing, and below 1 for one that is worse than that. The
+/// compression `n ln K / L` is 1 for a probe that learns nothing of balanced classes, and below 1 for one that is worse than
+/// that; classes that are not balanced are compressed without looking at z, and how far `blind_nats` says. The
 /// blocks are the curve of cross-entropy against the number of samples. The order must have nothing to do with the
 /// classes. Few samples have few blocks: fractions that round to no sample, or to as many as the one before, are
 /// left out.
@@ -52,8 +53,13 @@ pub struct CodeLength {
     pub nats: f64,
     /// The length of the uniform code over L: `n ln K / L`.
     pub compression: f64,
+    /// The same with the frequencies of the labels sent before in place of the probe, in nats: what is saved by looking
+    /// at the representation is the difference.
+    pub blind_nats: f64,
     /// The labels that had not occurred when they were sent, those of the first block apart.
     pub escapes: usize,
+    /// Whether all fits reached their tolerance.
+    pub converged: bool,
     /// The blocks in order, from the one that is sent with the uniform code.
     pub blocks: Vec<Block>,
 }
@@ -67,15 +73,15 @@ pub struct Block {
     pub n_samples: usize,
     /// The mean code length of its labels, in nats.
     pub cross_entropy: f64,
-    /// The standard error of that mean over the labels; none of a single one.
-    pub std_error: Option<f64>,
+    /// The mean of what the probe saves of the code by frequencies, with its standard error over the labels.
+    pub saved: (f64, Option<f64>),
 }
 
 impl CodeLength {
     /// Sends the classes of the rows in `order`.
     ///
     /// `predict` fits a probe to the training rows of a split, of the classes that occur there, and returns ln q(class|z)
-    /// of its held-out rows, in their order, one row a sample and one column a class.
+    /// of its held-out rows, in their order, one row a sample and one column a class, and whether the fit converged.
     ///
     /// # Errors
     ///
@@ -85,7 +91,7 @@ impl CodeLength {
         order: &[usize],
         classes: &Classes<'_>,
         fractions: &Fractions,
-        mut predict: impl FnMut(&Split, &Classes<'_>) -> Result<Array2<f64>, EstimateError>,
+        mut predict: impl FnMut(&Split, &Classes<'_>) -> Result<(Array2<f64>, bool), EstimateError>,
     ) -> Result<Self, EstimateError> {
         let (n, n_classes) = (order.len(), classes.n_classes);
         if n == 0 || n_classes < 2 {
@@ -95,16 +101,19 @@ impl CodeLength {
         }
         let uniform = (n_classes as f64).ln();
         let ends = fractions.ends(n);
-        let mut blocks = vec![Block { n_train: 0, n_samples: ends[0], cross_entropy: uniform, std_error: Some(0.0) }];
-        let mut escapes = 0;
+        let mut blocks =
+            vec![Block { n_train: 0, n_samples: ends[0], cross_entropy: uniform, saved: (0.0, Some(0.0)) }];
+        let (mut escapes, mut converged) = (0, true);
         for ends in ends.windows(2) {
             let split = Split { train: order[..ends[0]].to_vec(), test: order[ends[0]..ends[1]].to_vec() };
-            let (block, unknown) = send(&split, classes, &mut predict)?;
-            blocks.push(block);
-            escapes += unknown;
+            let sent = send(&split, classes, &mut predict)?;
+            blocks.push(sent.block);
+            escapes += sent.escapes;
+            converged &= sent.converged;
         }
         let nats: f64 = blocks.iter().map(|block| block.n_samples as f64 * block.cross_entropy).sum();
-        Ok(Self { nats, compression: n as f64 * uniform / nats, escapes, blocks })
+        let saved: f64 = blocks.iter().map(|block| block.n_samples as f64 * block.saved.0).sum();
+        Ok(Self { nats, compression: n as f64 * uniform / nats, blind_nats: nats + saved, escapes, converged, blocks })
     }
 
     /// L, in bits.
@@ -114,15 +123,24 @@ impl CodeLength {
     }
 }
 
+/// A block that was sent.
+struct Sent {
+    block: Block,
+    escapes: usize,
+    converged: bool,
+}
+
 /// Sends the held-out labels by a probe of the training ones, and counts those that it does not know.
 fn send(
     split: &Split,
     classes: &Classes<'_>,
-    predict: &mut impl FnMut(&Split, &Classes<'_>) -> Result<Array2<f64>, EstimateError>,
-) -> Result<(Block, usize), EstimateError> {
+    predict: &mut impl FnMut(&Split, &Classes<'_>) -> Result<(Array2<f64>, bool), EstimateError>,
+) -> Result<Sent, EstimateError> {
     let mut number = vec![None; classes.n_classes];
+    let mut counts = vec![0_usize; classes.n_classes];
     for &row in &split.train {
         number[classes.numbers[row] as usize] = Some(0);
+        counts[classes.numbers[row] as usize] += 1;
     }
     let mut n_known = 0;
     for number in number.iter_mut().flatten() {
@@ -134,22 +152,26 @@ fn send(
         .iter()
         .map(|&class| number.get(class as usize).copied().flatten().unwrap_or(u32::MAX))
         .collect();
-    let said = if n_known == 1 {
-        Array2::zeros((split.test.len(), 1))
+    let (said, converged) = if n_known == 1 {
+        (Array2::zeros((split.test.len(), 1)), true)
     } else {
         predict(split, &Classes { numbers: &numbers, n_classes: n_known as usize })?
     };
     let n_train = split.train.len() as f64;
     let n_unknown = (classes.n_classes - n_known as usize) as f64;
     let escape = (n_train + n_unknown).ln();
-    let mut lengths = Vec::with_capacity(split.test.len());
+    let (mut lengths, mut saved) = (Vec::with_capacity(split.test.len()), Vec::with_capacity(split.test.len()));
     let mut escapes = 0;
     for (said, &row) in said.outer_iter().zip(&split.test) {
         lengths.push(match number[classes.numbers[row] as usize] {
             Some(known) => escape - n_train.ln() - said[known as usize],
             None => escape,
         });
-        escapes += usize::from(number[classes.numbers[row] as usize].is_none());
+        let class = classes.numbers[row] as usize;
+        // An unknown class costs both codes the same.
+        saved
+            .push(number[class].map_or(0.0, |known: u32| said[known as usize] - (counts[class] as f64 / n_train).ln()));
+        escapes += usize::from(number[class].is_none());
     }
     let length: f64 = lengths.iter().sum();
     if !length.is_finite() {
@@ -158,9 +180,15 @@ fn send(
             reason: format!("{} labels take {length} nats after {n_train} samples", split.test.len()),
         });
     }
-    let mean = mean(&lengths, Unit::Nats);
     let n_samples = lengths.len();
-    Ok((Block { n_train: split.train.len(), n_samples, cross_entropy: mean.value, std_error: mean.std_error }, escapes))
+    let saved = mean(&saved, Unit::Nats);
+    let block = Block {
+        n_train: split.train.len(),
+        n_samples,
+        cross_entropy: length / n_samples as f64,
+        saved: (saved.value, saved.std_error),
+    };
+    Ok(Sent { block, escapes, converged })
 }
 
 /// The parts of the samples after which an online code fits its probe anew.

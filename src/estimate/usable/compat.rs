@@ -106,6 +106,7 @@ impl Compat {
             outputs: if classes.n_classes == 2 { 1 } else { classes.n_classes },
             slope: activation.slope(),
             dropout,
+            start: None,
         };
         let (training, held_out) = (raw(z, &split.train), raw(z, &split.test));
         let of = |places: &[usize]| -> Vec<u32> { places.iter().map(|&row| classes.numbers[row]).collect() };

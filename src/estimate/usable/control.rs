@@ -7,7 +7,8 @@ use crate::estimate::{Estimate, Flag, Labels, Unit};
 /// Labels that depend on nothing but the type of a sample: a control task.
 ///
 /// Each type gets one label, drawn with the frequencies that the labels have over all samples; all samples of a type
-/// then have it. A probe can only be right by knowing the types by heart.
+/// then have it. A probe can only be right by knowing the types by heart. Where all types drew the same label, they
+/// draw again: there would be nothing to know. There are two types and two labels at least.
 ///
 /// # Reference
 ///
@@ -16,8 +17,15 @@ use crate::estimate::{Estimate, Flag, Labels, Unit};
 #[must_use]
 pub fn control(labels: &Labels, types: &Labels, seed: u64) -> Labels {
     let mut random = SplitMix64::new(seed);
-    let drawn: Vec<usize> =
-        (0..types.n_classes()).map(|_| labels.classes()[random.below(labels.classes().len())]).collect();
+    let mut draw = || -> Vec<usize> {
+        (0..types.n_classes()).map(|_| labels.classes()[random.below(labels.classes().len())]).collect()
+    };
+    let mut drawn = draw();
+    if types.n_classes() > 1 && labels.n_classes() > 1 {
+        while drawn.iter().all(|label| *label == drawn[0]) {
+            drawn = draw();
+        }
+    }
     labels.with_classes(types.classes().iter().map(|&kind| drawn[kind]).collect())
 }
 
@@ -40,8 +48,9 @@ pub fn selectivity(reading: &Reading, controls: &[Reading]) -> Estimate {
     estimate.detail("control_accuracy", mean.value);
     estimate.detail("control_usable", super::reading::mean(&usable, Unit::Nats).value);
     estimate.detail("draws", accuracies);
-    if controls.iter().any(|control| control.usable.flags.contains(&Flag::NotConverged)) {
-        estimate.flag(Flag::NotConverged);
+    let doubts = controls.iter().chain([reading]).flat_map(|reading| &reading.score.flags);
+    for flag in doubts.filter(|flag| **flag != Flag::Separable) {
+        estimate.flag(*flag);
     }
     estimate
 }

@@ -20,9 +20,6 @@ const PART_OF_PULL: f64 = 0.02;
 /// The same, while a penalty is chosen.
 const PART_OF_PULL_IN_CHOICE: f64 = 0.1;
 
-/// Penalties in a row that may do worse than the best one before the path ends.
-const PATIENCE: usize = 2;
-
 /// Standardized training samples, fold after fold.
 pub(super) struct Training {
     features: Features,
@@ -48,6 +45,8 @@ struct Choice {
     /// The mean model of the folds, to start from.
     start: Vec<f64>,
     unseen: Unseen,
+    /// Whether the fits of all folds reached their tolerance.
+    converged: bool,
 }
 
 impl Training {
@@ -98,15 +97,16 @@ impl Training {
         let curvature = Curvature::new(&self.features, n, self.n_columns);
         let mut start = vec![0.0; self.counts.len() * self.features.stride()];
         start.extend(self.log_frequencies());
-        let (penalty, start, unseen) = match penalties {
-            [penalty] => (*penalty, start, None),
+        let (penalty, start, unseen, converged) = match penalties {
+            [penalty] => (*penalty, start, None, true),
             _ => {
                 let choice = self.choose(penalties, start, &curvature, tolerance);
-                (choice.penalty, choice.start, Some(choice.unseen))
+                (choice.penalty, choice.start, Some(choice.unseen), choice.converged)
             }
         };
         let inverse = curvature.inverse(penalty);
-        let solution = self.solve(&self.folds, penalty, start, &inverse, (tolerance, PART_OF_PULL));
+        let mut solution = self.solve(&self.folds, penalty, start, &inverse, (tolerance, PART_OF_PULL));
+        solution.converged &= converged;
         Fit { penalty: Some(penalty), solution, unseen }
     }
 
@@ -115,27 +115,24 @@ impl Training {
         let used: Vec<usize> = (0..self.folds.len()).filter(|&fold| !self.folds[fold].is_empty()).collect();
         let mut models = vec![start.clone(); used.len()];
         let mut best: Option<(f64, Choice)> = None;
-        let mut worse = 0;
+        // All of them: where a weak unit is hidden by strong noise, the loss rises before it falls.
         for &penalty in penalties {
             let inverse = curvature.inverse(penalty);
+            let mut converged = true;
             let mut seen = Vec::with_capacity(used.len());
             for (&fold, model) in used.iter().zip(&mut models) {
                 let mut others = self.folds.clone();
                 let left_out = others.remove(fold);
                 let goal = (10.0 * tolerance, PART_OF_PULL_IN_CHOICE);
-                *model = self.solve(&others, penalty, std::mem::take(model), &inverse, goal).parameters;
+                let solution = self.solve(&others, penalty, std::mem::take(model), &inverse, goal);
+                converged &= solution.converged;
+                *model = solution.parameters;
                 seen.push(log_probabilities(&self.features, left_out, model));
             }
             let unseen = self.unseen(&used, &seen);
             let loss = unseen.cross_entropy();
             if best.as_ref().is_none_or(|(least, _)| loss < *least) {
-                best = Some((loss, Choice { penalty, start: mean(&models), unseen }));
-                worse = 0;
-            } else {
-                worse += 1;
-                if worse == PATIENCE {
-                    break;
-                }
+                best = Some((loss, Choice { penalty, start: mean(&models), unseen, converged }));
             }
         }
         best.expect("there is a penalty").1

@@ -20,15 +20,17 @@ use crate::estimate::{Flag, Folds};
 /// (W, b)     = argmin −⟨ln q(y|z)⟩ + λ/2 · |W|²
 /// ```
 ///
-/// H(Y) is the plug-in entropy of the held-out labels and the first mean is over held-out samples; the second mean is
-/// over the training samples. s standardizes each unit by its mean and standard deviation on the training samples;
+/// H(Y) is the cross-entropy of the held-out labels under the frequencies of the training labels: what a probe says that
+/// sees nothing, so that a layer that never varies has exactly zero, and noise no bias (the plug-in entropy of m held-out
+/// labels of K classes is low by (K−1)/2m). The first mean is over held-out samples; the second one is over the training
+/// samples. s standardizes each unit by its mean and standard deviation on the training samples;
 /// units that are constant there (deviation under 10⁻⁶ of the mean) are left out. Both belong to the family: its
 /// members are the linear probes of the standardized, varying units. The intercept b is not penalized.
 ///
 /// λ is the one of `penalties` with the least cross-entropy in `folds`-fold cross-validation within the training
-/// samples, the larger one of equals; each fold has its share of every class. It is tried from the largest to the
-/// smallest, each fit from the previous one, to ten times the tolerance, and until two penalties in a row did worse than
-/// the best one. A single penalty is taken as it is.
+/// samples, the larger one of equals; each fold has its share of every class. All are tried, from the
+/// largest to the smallest, each fit from the previous one, to ten times the tolerance. A single penalty is taken as it
+/// is.
 ///
 /// With more than two classes λ corresponds to scikit-learn's `C = 1/(λ·n)` for n training samples. Two classes have
 /// two weight vectors as well, here opposite ones: a penalty of λ on them is one of λ/2 on their difference, which is
@@ -37,7 +39,7 @@ use crate::estimate::{Flag, Folds};
 /// # Use
 ///
 /// A lower bound, in expectation, of the information I(Z; Y): what is there but not linearly decodable does not count.
-/// The value is not clipped: a probe that learned nothing scores about −(K−1)·d/2n without a penalty, and closer to
+/// The value is not clipped: a probe of d units that learned nothing scores about −(K−1)·d/2n without a penalty, and closer to
 /// zero with one. The problem is convex and solved until no entry of the gradient exceeds `tolerance`, so there is no
 /// noise of an optimizer; the result is the same on any number of threads. `std_error` is over held-out samples, with
 /// the probe taken as given. If the label is constant on all samples of the split, the value is exactly zero. A

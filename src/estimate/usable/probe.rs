@@ -11,7 +11,7 @@ use super::reading::Reading;
 use super::{CodeLength, Compat, Fractions, Linear, Mlp, NearestMean, Quadratic, RandomFeatures};
 use crate::estimate::random::SplitMix64;
 use crate::estimate::split::Split;
-use crate::estimate::{Element, EstimateError, Labels, Null};
+use crate::estimate::{Element, EstimateError, Flag, Labels, Null};
 
 /// The family of probes that reads a layer.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -122,9 +122,10 @@ impl Probe {
         let known = KnownClasses::new(z.nrows(), labels, &all)?;
         CodeLength::new(order, &known.classes(), fractions, |split, classes| {
             let fitted = self.fit(z, classes, split, seed)?;
+            let converged = !fitted.flags.contains(&Flag::NotConverged);
             let members = fitted.members.len() as f64;
             let sum = fitted.members.into_iter().map(|member| member.held_out).reduce(|sum, next| sum + next);
-            Ok(sum.expect("a family has a member") / members)
+            Ok((sum.expect("a family has a member") / members, converged))
         })
     }
 
@@ -159,7 +160,8 @@ impl Probe {
 
     /// Holds a reading against those of permuted labels, in place of the asymptotic band.
     ///
-    /// Each permutation goes through all that the labels went through, the choice of a penalty among it.
+    /// Each permutation goes through all that the labels went through, the choice of a penalty among it. The first seed
+    /// is that of the permutations, the second one that of the reading.
     ///
     /// # Errors
     ///
@@ -170,9 +172,9 @@ impl Probe {
         z: ArrayView2<'_, T>,
         (target, split): (&Target, &Split),
         permutations: Permutations,
-        seed: u64,
+        (permuting, seed): (u64, u64),
     ) -> Result<(), EstimateError> {
-        let mut seeds = SplitMix64::new(seed);
+        let mut seeds = SplitMix64::new(permuting);
         let values = (0..permutations.get()).map(|_| {
             let moves = null::permuted(split, seeds.next_u64());
             let permuted = target.moved(&moves);

@@ -53,8 +53,8 @@ impl Reading {
         null: Option<Null>,
     ) -> Result<Self, EstimateError> {
         let classes = known.at(&split.test);
-        let surprise = surprises(labels, &split.test);
-        let entropy = labels.entropy(&split.test);
+        let surprise = surprises(labels, split);
+        let entropy = surprise.iter().sum::<f64>() / surprise.len() as f64;
         let pointwise = averaged(fitted.members.iter().map(|member| pointwise(&member.held_out, &classes, &surprise)));
         let mut usable = mean(&pointwise, Unit::Nats);
         if !usable.value.is_finite() {
@@ -66,15 +66,17 @@ impl Reading {
         usable.details.append(&mut fitted.details);
         let values = fitted.members.iter().map(|member| entropy - cross_entropy(&member.held_out, &classes));
         add_spread(&mut usable, "seed_sd", &values.collect::<Vec<_>>());
-        describe(&mut usable, &fitted.members, labels, split);
+        describe(&mut usable, &fitted.members, entropy, labels, split);
         fitted.flags.into_iter().for_each(|flag| usable.flag(flag));
         judge(&mut usable, &pointwise, labels, split, null);
 
-        let right = |member: &Member| accuracy(&member.held_out, &classes);
-        let value = fitted.members.iter().map(right).sum::<f64>() / fitted.members.len() as f64;
         let n = classes.len();
-        let error = (n > 1).then(|| (value * (1.0 - value) / (n - 1) as f64).sqrt());
-        let mut score = like(&usable, value, Unit::Fraction, error);
+        let right: Vec<f64> = fitted.members.iter().map(|member| accuracy(&member.held_out, &classes)).collect();
+        let value = right.iter().sum::<f64>() / right.len() as f64;
+        // One more right and one more wrong, so that all right is not beyond all doubt (Laplace).
+        let likely = (value * n as f64 + 1.0) / (n as f64 + 2.0);
+        let mut score = of_same_fit(&usable, value, Unit::Fraction, Some((likely * (1.0 - likely) / n as f64).sqrt()));
+        add_spread(&mut score, "seed_sd", &right);
         score.detail("majority", majority(labels, &split.test));
         let held_out = averaged(fitted.members.iter().map(|member| member.held_out.iter().copied().collect()));
         let held_out = Array2::from_shape_vec((n, known.len()), held_out).expect("members have one shape");
@@ -98,7 +100,14 @@ impl Reading {
         regression.flags.into_iter().for_each(|flag| usable.flag(flag));
         flag_value(&mut usable, &regression.pointwise);
         set_null(&mut usable, null);
-        let score = like(&usable, r_squared.unwrap_or(f64::NAN), Unit::Fraction, None);
+        // The band is that of normal targets; of others a value may be large where no prediction is any good.
+        if r_squared.is_none_or(|r_squared| r_squared <= 0.0) {
+            usable.flag(Flag::WithinNull);
+        }
+        let mut score = of_same_fit(&usable, r_squared.unwrap_or(f64::NAN), Unit::Fraction, None);
+        if score.value < 0.0 {
+            score.flag(Flag::Negative);
+        }
         let pointwise = regression.pointwise;
         Self { usable, calibrated: None, label_entropy: None, score, pointwise, predicted: None }
     }
@@ -110,7 +119,7 @@ impl Reading {
         Self {
             calibrated: Some(usable.clone()),
             label_entropy: Some(0.0),
-            score: like(&usable, 1.0, Unit::Fraction, Some(0.0)),
+            score: of_same_fit(&usable, 1.0, Unit::Fraction, Some(0.0)),
             usable,
             pointwise: vec![0.0; n],
             predicted: Some(split.test.iter().map(|&row| labels.classes()[row]).collect()),
@@ -133,6 +142,10 @@ impl Reading {
         estimate.detail("with", self.usable.value);
         estimate.detail("without", baseline.usable.value);
         for reading in [self, baseline] {
+            let spread = reading.usable.details.get("seed_error").and_then(serde_json::Value::as_f64);
+            estimate.std_error = estimate.std_error.map(|error| error.hypot(spread.unwrap_or(0.0)));
+        }
+        for reading in [self, baseline] {
             for flag in &reading.usable.flags {
                 if !is_about_value(*flag) {
                     estimate.flag(*flag);
@@ -148,7 +161,9 @@ impl Reading {
     pub fn fraction(&self) -> Option<Estimate> {
         let entropy = self.label_entropy.filter(|&entropy| entropy > 0.0)?;
         let part = |nats: f64| nats / entropy;
-        let mut fraction = like(&self.usable, part(self.usable.value), Unit::Fraction, self.usable.std_error.map(part));
+        let mut fraction =
+            of_same_fit(&self.usable, part(self.usable.value), Unit::Fraction, self.usable.std_error.map(part));
+        fraction.flags.clone_from(&self.usable.flags);
         fraction.null = self.usable.null.map(|null| Null { mean: null.mean.map(part), high: part(null.high), ..null });
         Some(fraction)
     }
@@ -158,7 +173,7 @@ impl Reading {
         set_null(&mut self.usable, null);
     }
 
-    /// Each class that is held out, by itself.
+    /// Each class that is held out, by itself; one without held-out samples has none.
     #[must_use]
     pub fn by_class(&self, labels: &Labels, split: &Split) -> Vec<ClassReading> {
         let Some(predicted) = &self.predicted else { return Vec::new() };
@@ -171,7 +186,11 @@ impl Reading {
                 let mut usable = mean(&own, Unit::Nats);
                 let right = places.iter().filter(|&&place| predicted[place] == class).count();
                 usable.detail("recall", right as f64 / places.len() as f64);
+                usable.flags = of_same_fit(&self.usable, 0.0, Unit::Nats, None).flags;
                 flag_value(&mut usable, &own);
+                if self.usable.flags.contains(&Flag::WithinNull) {
+                    usable.flag(Flag::WithinNull);
+                }
                 if places.len() < FEW {
                     usable.flag(Flag::FewSamplesPerClass);
                 }
@@ -190,18 +209,18 @@ pub(super) fn mean(values: &[f64], unit: Unit) -> Estimate {
     Estimate::new(mean, unit, error, values.len())
 }
 
-/// Another value of the same samples, with the same doubts.
-fn like(usable: &Estimate, value: f64, unit: Unit, std_error: Option<f64>) -> Estimate {
+/// Another value of the same probes and samples, with the doubts about these.
+fn of_same_fit(usable: &Estimate, value: f64, unit: Unit, std_error: Option<f64>) -> Estimate {
     let mut estimate = Estimate::new(value, unit, std_error, usable.n_samples);
-    estimate.flags.clone_from(&usable.flags);
+    estimate.flags = usable.flags.iter().copied().filter(|&flag| !is_about_value(flag)).collect();
     estimate
 }
 
-/// −ln p(y) of each row's label, p the frequencies among the rows.
-fn surprises(labels: &Labels, rows: &[usize]) -> Vec<f64> {
-    let counts = counts(labels, rows);
-    let n = rows.len() as f64;
-    rows.iter().map(|&row| (n / counts[labels.classes()[row]] as f64).ln()).collect()
+/// −ln p(y) of each held-out label, p the frequencies in training.
+fn surprises(labels: &Labels, split: &Split) -> Vec<f64> {
+    let counts = counts(labels, &split.train);
+    let n = split.train.len() as f64;
+    split.test.iter().map(|&row| (n / counts[labels.classes()[row]] as f64).ln()).collect()
 }
 
 fn counts(labels: &Labels, rows: &[usize]) -> Vec<usize> {
@@ -241,14 +260,15 @@ fn add_spread(usable: &mut Estimate, name: &str, values: &[f64]) {
     }
     let spread = mean(values, Unit::Nats).std_error.unwrap_or(0.0);
     usable.detail(name, spread * (values.len() as f64).sqrt());
+    usable.detail("seed_error", spread);
     usable.std_error = usable.std_error.map(|error| error.hypot(spread));
 }
 
-fn describe(usable: &mut Estimate, members: &[Member], labels: &Labels, split: &Split) {
-    let entropy = labels.entropy(&split.test);
+fn describe(usable: &mut Estimate, members: &[Member], entropy: f64, labels: &Labels, split: &Split) {
     usable.detail("bits", usable.value / LN_2);
     usable.detail("cross_entropy", entropy - usable.value);
     usable.detail("label_entropy", entropy);
+    usable.detail("plug_in_entropy", labels.entropy(&split.test));
     usable.detail("n_train", split.train.len());
     usable.detail("n_classes", counts(labels, &split.test).into_iter().filter(|&count| count > 0).count());
     usable.detail("majority", majority(labels, &split.test));
@@ -299,7 +319,7 @@ fn flag_value(estimate: &mut Estimate, values: &[f64]) {
     // A unit that hardly ever fires is standardized by next to nothing; the one held-out sample that makes it fire then
     // lies far outside of what the probe was fitted on.
     let squares = values.iter().map(|value| (value - estimate.value).powi(2));
-    if values.len() >= 20 && squares.clone().fold(0.0, f64::max) > 0.5 * squares.sum::<f64>() {
+    if values.len() >= 5 && squares.clone().fold(0.0, f64::max) > 0.5 * squares.sum::<f64>() {
         estimate.flag(Flag::OneSampleDecides);
     }
 }
@@ -330,13 +350,11 @@ fn calibrated(
         temperatures.push(found.value);
         held_out.push(pointwise(&found.apply(member.held_out.view()), classes, surprise));
     }
+    let values: Vec<f64> = held_out.iter().map(|pointwise| mean(pointwise, Unit::Nats).value).collect();
     let pointwise = averaged(held_out.into_iter());
     let mut estimate = mean(&pointwise, Unit::Nats);
-    for flag in &usable.flags {
-        if !is_about_value(*flag) {
-            estimate.flag(*flag);
-        }
-    }
+    estimate.flags = of_same_fit(usable, 0.0, Unit::Nats, None).flags;
+    add_spread(&mut estimate, "seed_sd", &values);
     flag_value(&mut estimate, &pointwise);
     estimate.detail("temperature", temperatures.iter().sum::<f64>() / temperatures.len() as f64);
     estimate.detail("effect", estimate.value - usable.value);

@@ -9,10 +9,11 @@ fn length(n: usize, k: u32, said: impl Fn(usize, u32, usize) -> f64) -> CodeLeng
     CodeLength::new(&order, &classes, &Fractions::default(), |split, known| {
         assert!(split.train.iter().all(|&row| (known.numbers[row] as usize) < known.n_classes));
         let shape = (split.test.len(), known.n_classes);
-        Ok(Array2::from_shape_fn(shape, |(place, class)| {
+        let said = Array2::from_shape_fn(shape, |(place, class)| {
             let own = known.numbers[split.test[place]];
             said(split.train.len(), own, class).ln()
-        }))
+        });
+        Ok((said, true))
     })
     .unwrap()
 }
@@ -50,11 +51,30 @@ fn a_class_that_did_not_occur_costs_an_escape() {
     let order: Vec<usize> = (0..8).collect();
     let fractions = Fractions::try_from(vec![0.125, 0.25, 0.5, 1.0]).unwrap();
     let found = CodeLength::new(&order, &classes, &fractions, |split, known| {
-        Ok(Array2::from_elem((split.test.len(), known.n_classes), (known.n_classes as f64).recip().ln()))
+        let said = Array2::from_elem((split.test.len(), known.n_classes), (known.n_classes as f64).recip().ln());
+        Ok((said, true))
     })
     .unwrap();
     let exact = 3_f64.ln() + 3_f64.ln() + (3_f64.ln() + (2.0 * 3.0 / 2.0_f64).ln()) + 4.0 * 3_f64.ln();
     assert!((found.nats - exact).abs() < 1e-12 && found.escapes == 2, "{found:?}");
+}
+
+#[test]
+fn classes_that_are_not_balanced_are_compressed_without_looking() {
+    // One label in ten is the other one; the probe says just that.
+    let numbers: Vec<u32> = (0..1000).map(|row| u32::from(row % 10 == 9)).collect();
+    let classes = Classes { numbers: &numbers, n_classes: 2 };
+    let order: Vec<usize> = (0..1000).collect();
+    let found = CodeLength::new(&order, &classes, &Fractions::default(), |split, known| {
+        let rare = split.train.iter().filter(|&&row| known.numbers[row] == 1).count() as f64 / split.train.len() as f64;
+        let said =
+            Array2::from_shape_fn((split.test.len(), 2), |(_, class)| if class == 1 { rare } else { 1.0 - rare }.ln());
+        Ok((said, false))
+    })
+    .unwrap();
+    assert!(found.compression > 1.8 && !found.converged, "{found:?}");
+    assert!((found.blind_nats / found.nats - 1.0).abs() < 1e-12, "{found:?}");
+    assert!(found.blocks.iter().all(|block| block.saved.0.abs() < 1e-12));
 }
 
 #[test]
@@ -64,7 +84,7 @@ fn refuses_what_cannot_be_sent() {
     let classes = |n_classes| Classes { numbers: &numbers, n_classes };
     let certain = |split: &Split, known: &Classes<'_>| {
         let shape = (split.test.len(), known.n_classes);
-        Ok(Array2::from_shape_fn(shape, |(_, class)| if class == 0 { 0.0 } else { f64::NEG_INFINITY }))
+        Ok((Array2::from_shape_fn(shape, |(_, class)| if class == 0 { 0.0 } else { f64::NEG_INFINITY }), true))
     };
     let send = |order: &[usize], n_classes| {
         CodeLength::new(order, &classes(n_classes), &Fractions::default(), certain).unwrap_err()
@@ -93,7 +113,8 @@ proptest! {
                 let classes = Classes { numbers: &numbers, n_classes: k as usize };
                 let code = CodeLength::new(&order, &classes, &fractions, |_, known| {
                     let total = (1..=known.n_classes).sum::<usize>() as f64;
-                    Ok(Array2::from_shape_fn((1, known.n_classes), |(_, class)| ((class + 1) as f64 / total).ln()))
+                    let said = |(_, class): (usize, usize)| ((class + 1) as f64 / total).ln();
+                    Ok((Array2::from_shape_fn((1, known.n_classes), said), true))
                 });
                 (-code.unwrap().blocks[1].cross_entropy).exp()
             })
