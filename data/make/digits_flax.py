@@ -99,7 +99,7 @@ def main():
     common.write_metrics(args.output, rows)
     export(net, {"params": params}, args.output / "model.onnx")
     print(f"{args.output}: {len(rows)} checkpoints")
-    common.verify(args.output)
+    common.verify(args.output, *common.read_evaluation(args.output))
     print(f"  {time.time() - began:.0f} s")
 
 

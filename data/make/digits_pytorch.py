@@ -1,10 +1,9 @@
 """Trains a small CNN on the 8x8 digits with PyTorch and writes a checkpoint archive."""
 
-import ast
 import time
 
 import common
-import onnx
+import common_pytorch
 import torch
 from torch import nn
 
@@ -44,44 +43,10 @@ def activations(net, inputs):
         )
         for name, module in net.named_children()
     ]
-    with torch.no_grad():
-        net(inputs)
+    net(inputs)
     for hook in hooks:
         hook.remove()
     return caught
-
-
-def export(net, example, path):
-    """The graph of the last checkpoint: all names kept, nothing folded, no local paths."""
-    program = torch.onnx.export(
-        net, (example,), dynamo=True, optimize=False, external_data=False, verbose=False,
-        input_names=["input"], output_names=["logits"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-    )
-    model = program.model_proto
-    names = dict(net.named_children())
-    graph, scopes = model.graph, "pkg.torch.onnx.name_scopes"
-    rename = {}
-    for node in graph.node:
-        kept = next(p.value for p in node.metadata_props if p.key == scopes)
-        # What else the exporter notes holds stack traces with local file paths.
-        del node.metadata_props[:]
-        node.metadata_props.add(key=scopes, value=kept)
-        node.doc_string = ""
-        module = ast.literal_eval(kept)[-2]
-        if module in names:  # the last node of a module makes its output
-            rename[module] = node.output[0]
-    rename = {old: TENSOR.get(module, module) for module, old in rename.items()}
-    for node in graph.node:
-        node.input[:] = [rename.get(name, name) for name in node.input]
-        node.output[:] = [rename.get(name, name) for name in node.output]
-    for value in [*graph.input, *graph.output, *graph.value_info, *graph.initializer]:
-        value.name = rename.get(value.name, value.name)
-        value.doc_string = ""
-        del value.metadata_props[:]
-    del model.metadata_props[:], graph.metadata_props[:]
-    model.doc_string = graph.doc_string = ""
-    onnx.save(model, path)
 
 
 def main():
@@ -92,7 +57,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     (train_x, train_y), (test_x, test_y, ids) = common.split()
     images = lambda x: torch.from_numpy(x.reshape(-1, 1, 8, 8))
-    train_images, test_images, train_labels = images(train_x), images(test_x), torch.from_numpy(train_y)
+    train_images, test_images = images(train_x), images(test_x)
     common.write_evaluation(args.output, test_images.numpy(), test_y, ids)
 
     net = Digits()
@@ -102,29 +67,22 @@ def main():
     order = common.batches(len(train_y), BATCH, args.seed)
     per_epoch = len(train_y) // BATCH
     rows = []
-    for step in range(args.steps + 1):
-        if step in steps:
-            net.eval()
-            with torch.no_grad():
-                train = common.loss_and_accuracy(net(train_images).numpy(), train_y)
-                test = common.loss_and_accuracy(net(test_images).numpy(), test_y)
-            epoch = step / per_epoch
-            rows.append((step, epoch, *train, *test))
-            tensors = {key: value.numpy() for key, value in net.state_dict().items()}
-            common.write_checkpoint(args.output, step, epoch, args.seed, tensors)
-            if step in golden:
-                tensors = activations(net, test_images[: common.REFERENCE_SAMPLES])
-                common.write_reference(args.output, step, tensors, f"torch {torch.__version__.split('+')[0]} CPU")
-            net.train()
-        if step < args.steps:
-            batch = torch.from_numpy(next(order))
-            optimiser.zero_grad()
-            nn.functional.cross_entropy(net(train_images[batch]), train_labels[batch]).backward()
-            optimiser.step()
+
+    def record(step):
+        train = common.loss_and_accuracy(net(train_images).numpy(), train_y)
+        test = common.loss_and_accuracy(net(test_images).numpy(), test_y)
+        epoch = step / per_epoch
+        rows.append((step, epoch, *train, *test))
+        common.write_checkpoint(args.output, step, epoch, args.seed, common_pytorch.weights(net))
+        if step in golden:
+            tensors = activations(net, test_images[: common.REFERENCE_SAMPLES])
+            common.write_reference(args.output, step, tensors, f"torch {torch.__version__.split('+')[0]} CPU")
+
+    common_pytorch.train(net, optimiser, steps, order, train_images, torch.from_numpy(train_y), record)
     common.write_metrics(args.output, rows)
-    export(net.eval(), test_images[:4], args.output / "model.onnx")
+    common_pytorch.export(net.eval(), test_images[:4], args.output / "model.onnx", TENSOR)
     print(f"{args.output}: {len(rows)} checkpoints")
-    common.verify(args.output)
+    common.verify(args.output, *common.read_evaluation(args.output))
     print(f"  {time.time() - began:.0f} s")
 
 
