@@ -537,11 +537,11 @@ fn labels_that_are_no_integers_are_refused() {
     let mut scene = Scene::digits();
     fs::write(scene.path("labels.npy"), npy_f32(&[1000], &[1.0; 1000])).unwrap();
     scene.labels = "{ digit = \"labels.npy\" }".to_owned();
-    scene.run(&[]).refused(&["labels.npy`", "found type float32", "needed integers", "astype"]);
+    scene.run(&[]).refused(&["`digit`", "floating-point values that are all whole", "kind = \"classes\""]);
     fs::write(scene.path("labels.npy"), npy_i64(&[500, 2], &[1; 1000])).unwrap();
     scene.run(&[]).refused(&["labels.npy`", "found 500 rows"]);
     fs::write(scene.path("labels.npy"), npy_i64(&[1000, 2], &[1; 2000])).unwrap();
-    scene.run(&[]).refused(&["labels.npy`", "found shape [1000, 2]", "needed one integer a sample"]);
+    scene.run(&[]).refused(&["labels.npy`", "found shape [1000, 2]", "needed one label a sample"]);
 }
 
 #[test]
@@ -587,8 +587,8 @@ fn an_unknown_key_is_refused_with_line_and_column() {
 #[test]
 fn an_unknown_value_is_refused_with_line_and_column() {
     for (old, new, words) in [
-        ("ross", "rots", &["line 18", "`rots`", "`ross`"][..]),
-        ("neighbors = 3", "neighbours = 3", &["line 18", "`neighbours`", "`neighbors`"]),
+        ("ross", "rots", &["line 24", "`rots`", "`ross`"][..]),
+        ("neighbors = 3", "neighbours = 3", &["line 24", "`neighbours`", "`neighbors`"]),
         ("\"last\"", "\"latest\"", &["line 9", "`latest`", "`last`"]),
         ("seed = 1", "seed = \"one\"", &["line 1, column 8", "u64"]),
         ("seed = 1\n", "", &["`seed`"]),

@@ -360,7 +360,7 @@ fn values(reading: &Reading) -> Vec<Found> {
     if reading.predicted.is_none() {
         return vec![usable, Found::new("r-squared", Ok(reading.score.clone()))];
     }
-    let uncalibrated = "a single penalty leaves no sample out of the fits: give several `penalties`";
+    let uncalibrated = "no training sample was left out of a fit, which a temperature needs: the layer is constant, or there is a single penalty";
     let calibrated = reading.calibrated.clone().ok_or_else(|| uncalibrated.to_owned());
     let fraction =
         reading.fraction().ok_or_else(|| "the held-out labels are all the same: there is nothing to know".to_owned());

@@ -1,4 +1,4 @@
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -84,8 +84,12 @@ impl Linear {
         } else {
             training.fit(self.penalties.as_slice(), self.tolerance.get())
         };
-        let held_out = scaler.apply(z, &split.test);
-        let held_out = log_probabilities(&held_out, 0..split.test.len(), &fit.solution.parameters);
+        let held_out = if scaler.n_columns() == 0 {
+            // The very frequencies, not their logarithms in single precision: nothing is read, exactly.
+            Array2::from_shape_fn((split.test.len(), classes.n_classes), |(_, class)| fit.solution.parameters[class])
+        } else {
+            log_probabilities(&scaler.apply(z, &split.test), 0..split.test.len(), &fit.solution.parameters)
+        };
         let accuracy = training.accuracy(&fit.solution.parameters);
         let n_parameters = (classes.n_classes - 1) * (scaler.n_columns() + 1);
         let details = json!({
