@@ -18,8 +18,8 @@ const PARITY: &str =
 /// The last checkpoint alone, at its last hidden layer.
 fn scene(measures: &[&str]) -> Scene {
     let mut scene = Scene::new(Archive::Digits, &[4000]);
-    scene.taps = "[\"fc1_act\"]".to_owned();
-    scene.replay = "loss = { of = { label = \"digit\" } }".to_owned();
+    "[\"fc1_act\"]".clone_into(&mut scene.taps);
+    "loss = { of = { label = \"digit\" } }".clone_into(&mut scene.replay);
     scene.measures = measures.join(", ");
     scene
 }

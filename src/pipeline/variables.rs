@@ -85,7 +85,7 @@ impl Label {
 
     /// What it holds, for the plan.
     pub(super) fn words(&self) -> String {
-        let mut words = match &self.target {
+        let what = match &self.target {
             Target::Numbers(_) => "numbers".to_owned(),
             Target::Classes(labels) if labels.n_classes() == 1 => {
                 "one class, so that there is nothing to know".to_owned()
@@ -97,13 +97,12 @@ impl Label {
                 format!("{} classes of {least} to {most} samples", counts.len())
             }
         };
-        if let Some(rows) = &self.rows {
-            words.push_str(&format!(", known of {} samples", rows.len()));
-        }
-        if let Some(split) = &self.split {
-            words.push_str(&format!(", of which {} train and {} test probes", split.train.len(), split.test.len()));
-        }
-        words
+        let known = self.rows.as_ref().map(|rows| format!("known of {} samples", rows.len()));
+        let sides = self
+            .split
+            .as_ref()
+            .map(|split| format!("of which {} train and {} test probes", split.train.len(), split.test.len()));
+        [Some(what), known, sides].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// What people call a class.

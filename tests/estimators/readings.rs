@@ -192,7 +192,7 @@ fn a_probe_that_knows_types_by_heart_is_not_selective() {
     let (found, accuracy) = against_controls(&by_type);
     assert!(accuracy > 0.999 && found.value.abs() < 0.01, "{found:?}");
     // One unit for the task: nothing else can be told.
-    let by_task = Array2::from_shape_fn((n, 1), |(i, _)| if kinds[i] % 2 == 0 { 1.0 } else { -1.0 });
+    let by_task = Array2::from_shape_fn((n, 1), |(i, _)| if kinds[i].is_multiple_of(2) { 1.0 } else { -1.0 });
     let (found, accuracy) = against_controls(&by_task);
     assert!(accuracy > 0.999 && found.value > 0.25, "{found:?}");
     for draw in 0..4 {

@@ -75,7 +75,8 @@ pub(in crate::estimate) fn train(
             optimizer.step(&gradients)?;
             step += 1;
             // Where there is next to nothing to learn, the best is over before the first regular look.
-            if !step.is_multiple_of(CHECK) && !(step < CHECK && step.is_power_of_two()) {
+            let early = step < CHECK && step.is_power_of_two();
+            if !early && !step.is_multiple_of(CHECK) {
                 continue;
             }
             let here = judge()?;

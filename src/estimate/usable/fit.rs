@@ -97,12 +97,11 @@ impl Training {
         let curvature = Curvature::new(&self.features, n, self.n_columns);
         let mut start = vec![0.0; self.counts.len() * self.features.stride()];
         start.extend(self.log_frequencies());
-        let (penalty, start, unseen, converged) = match penalties {
-            [penalty] => (*penalty, start, None, true),
-            _ => {
-                let choice = self.choose(penalties, start, &curvature, tolerance);
-                (choice.penalty, choice.start, Some(choice.unseen), choice.converged)
-            }
+        let (penalty, start, unseen, converged) = if let [penalty] = penalties {
+            (*penalty, start, None, true)
+        } else {
+            let choice = self.choose(penalties, start, &curvature, tolerance);
+            (choice.penalty, choice.start, Some(choice.unseen), choice.converged)
         };
         let inverse = curvature.inverse(penalty);
         let mut solution = self.solve(&self.folds, penalty, start, &inverse, (tolerance, PART_OF_PULL));

@@ -19,7 +19,7 @@ pub(super) struct Fitted {
 /// One fitted probe.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
-    /// ln q(class | z) of each held-out sample, in the order of the split: n_test × K.
+    /// ln q(class | z) of each held-out sample, in the order of the split: `n_test` × K.
     pub held_out: Array2<f64>,
     /// The same of training samples, from probes that were not fitted to them; none where there are no such probes.
     pub unseen: Option<Unseen>,

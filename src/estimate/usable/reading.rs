@@ -249,7 +249,9 @@ fn averaged(vectors: impl ExactSizeIterator<Item = Vec<f64>>) -> Vec<f64> {
         sum
     });
     let mut sum = sum.unwrap_or_default();
-    sum.iter_mut().for_each(|value| *value /= n);
+    for value in &mut sum {
+        *value /= n;
+    }
     sum
 }
 
