@@ -58,17 +58,8 @@ impl Training {
         n_folds: usize,
         classes: &Classes<'_>,
     ) -> Self {
+        let (rows, folds) = classes.dealt(&split.train, n_folds);
         let Classes { numbers: classes, n_classes } = *classes;
-        let mut order = split.train.clone();
-        // Dealt class after class, so that no fold lacks a class, in whatever order the labels come.
-        order.sort_by_key(|&row| classes[row]);
-        let mut rows = Vec::with_capacity(order.len());
-        let mut folds = Vec::with_capacity(n_folds);
-        for fold in 0..n_folds {
-            let first = rows.len();
-            rows.extend(order.iter().skip(fold).step_by(n_folds));
-            folds.push(first..rows.len());
-        }
         let classes: Vec<u32> = rows.iter().map(|&row| classes[row]).collect();
         let mut counts = vec![0; n_classes];
         for &class in &classes {
@@ -111,15 +102,14 @@ impl Training {
 
     /// The penalty with the least cross-entropy on the samples of the folds left out.
     fn choose(&self, penalties: &[f64], start: Vec<f64>, curvature: &Curvature, tolerance: f64) -> Choice {
-        let used: Vec<usize> = (0..self.folds.len()).filter(|&fold| !self.folds[fold].is_empty()).collect();
-        let mut models = vec![start.clone(); used.len()];
+        let mut models = vec![start.clone(); self.folds.len()];
         let mut best: Option<(f64, Choice)> = None;
         // All of them: where a weak unit is hidden by strong noise, the loss rises before it falls.
         for &penalty in penalties {
             let inverse = curvature.inverse(penalty);
             let mut converged = true;
-            let mut seen = Vec::with_capacity(used.len());
-            for (&fold, model) in used.iter().zip(&mut models) {
+            let mut seen = Vec::with_capacity(self.folds.len());
+            for (fold, model) in models.iter_mut().enumerate() {
                 let mut others = self.folds.clone();
                 let left_out = others.remove(fold);
                 let goal = (10.0 * tolerance, PART_OF_PULL_IN_CHOICE);
@@ -128,7 +118,7 @@ impl Training {
                 *model = solution.parameters;
                 seen.push(log_probabilities(&self.features, left_out, model));
             }
-            let unseen = self.unseen(&used, &seen);
+            let unseen = self.unseen(&seen);
             let loss = unseen.cross_entropy();
             if best.as_ref().is_none_or(|(least, _)| loss < *least) {
                 best = Some((loss, Choice { penalty, start: mean(&models), unseen, converged }));
@@ -138,12 +128,12 @@ impl Training {
     }
 
     /// The left-out samples of all folds, one after the other.
-    fn unseen(&self, used: &[usize], seen: &[Array2<f64>]) -> Unseen {
+    fn unseen(&self, seen: &[Array2<f64>]) -> Unseen {
         let views: Vec<_> = seen.iter().map(|part| part.view()).collect();
         Unseen {
             log_probabilities: concatenate(Axis(0), &views).expect("every fold has the same classes"),
             classes: self.classes.clone(),
-            ends: used.iter().map(|&fold| self.folds[fold].end).collect(),
+            ends: self.folds.iter().map(|fold| fold.end).collect(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What fitted probes say of samples: the one thing that every family returns.
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayView1};
 use serde_json::{Map, Value};
 
@@ -50,6 +52,25 @@ pub(super) struct Classes<'a> {
     pub numbers: &'a [u32],
     /// The number of classes K.
     pub n_classes: usize,
+}
+
+impl Classes<'_> {
+    /// Rows dealt to folds class after class, so that no fold lacks a class that has enough: fold after fold, and where
+    /// those folds lie that have rows.
+    pub(super) fn dealt(&self, rows: &[usize], n_folds: usize) -> (Vec<usize>, Vec<Range<usize>>) {
+        let mut order = rows.to_vec();
+        order.sort_by_key(|&row| self.numbers[row]);
+        let mut dealt = Vec::with_capacity(order.len());
+        let folds = (0..n_folds)
+            .map(|fold| {
+                let first = dealt.len();
+                dealt.extend(order.iter().skip(fold).step_by(n_folds));
+                first..dealt.len()
+            })
+            .filter(|fold| !fold.is_empty())
+            .collect();
+        (dealt, folds)
+    }
 }
 
 /// The mean of −ln q(y|z) over samples, one a row.

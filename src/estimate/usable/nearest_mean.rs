@@ -124,7 +124,7 @@ impl Training {
         n_folds: Folds,
         classes: &Classes<'_>,
     ) -> Self {
-        let (rows, folds) = dealt(split, n_folds.get(), classes);
+        let (rows, folds) = classes.dealt(&split.train, n_folds.get());
         let features = scaler.apply(z, &rows);
         let classes_of_rows: Vec<u32> = rows.iter().map(|&row| classes.numbers[row]).collect();
         let stride = features.stride();
@@ -168,22 +168,6 @@ impl Training {
         let parts: Vec<ArrayView2<'_, f64>> = parts.iter().map(|part| part.view()).collect();
         concatenate(Axis(0), &parts).expect("every fold has the same classes")
     }
-}
-
-/// The training rows fold after fold, and where the folds lie: each has its share of every class.
-fn dealt(split: &Split, n_folds: usize, classes: &Classes<'_>) -> (Vec<usize>, Vec<Range<usize>>) {
-    let mut order = split.train.clone();
-    order.sort_by_key(|&row| classes.numbers[row]);
-    let mut rows = Vec::with_capacity(order.len());
-    let folds = (0..n_folds)
-        .map(|fold| {
-            let first = rows.len();
-            rows.extend(order.iter().skip(fold).step_by(n_folds));
-            first..rows.len()
-        })
-        .filter(|fold| !fold.is_empty())
-        .collect();
-    (rows, folds)
 }
 
 #[cfg(test)]
