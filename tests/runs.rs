@@ -135,7 +135,12 @@ fn the_digits_pipeline_tells_what_each_layer_knew() {
     for row in &rows {
         assert!(row["value"].is_f64() && row["std_error"].as_f64().is_some_and(|error| error > 0.0), "{row}");
         assert!(row["error"].is_null() && row["n_samples"].as_u64().is_some_and(|n| n == 1000 || n == 300), "{row}");
-        assert!(row["unit"] == if row["measure"] == "reconstruction" { "squared-units" } else { "nats" }, "{row}");
+        let unit = match row["measure"].as_str().unwrap() {
+            "reconstruction" => "squared-units",
+            "accuracy" | "usable-fraction" => "fraction",
+            _ => "nats",
+        };
+        assert!(row["unit"] == unit, "{row}");
     }
     let value = |step: u64, tap: &str, measure: &str, variable: &str| {
         let is = |row: &&Value| {
