@@ -10,16 +10,12 @@
 
 use pulp::{Arch, Simd, WithSimd};
 use std::array;
-use std::ops::Range;
 
 /// What the length of a row must be a multiple of: the widest registers hold so many.
 pub(super) const LANES: usize = 16;
 
-/// Classes that are kept in registers at once: with ten of them a feature is read once from the cache for all.
-const CLASSES: usize = 10;
-
-/// Columns whose weights stay in the nearest cache while the rows of a block pass by.
-const PANEL: usize = 512;
+/// Classes that are kept in registers at once.
+const CLASSES: usize = 5;
 
 /// A block of samples: `rows` rows of `stride` features.
 #[derive(Clone, Copy)]
@@ -37,7 +33,7 @@ pub(super) fn logits(block: Block<'_>, weights: &[f32], intercepts: &[f32], out:
     Arch::new().dispatch(Logits { block, weights, intercepts, out });
 }
 
-/// Adds the sum over the samples of residual times features to `out`, class by class.
+/// Writes the sum over the samples of residual times features, class by class.
 pub(super) fn products(block: Block<'_>, residuals: &[f32], out: &mut [f32]) {
     Arch::new().dispatch(Products { block, residuals, out });
 }
@@ -55,71 +51,44 @@ impl WithSimd for Logits<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (rows, classes) = (self.block.rows, self.intercepts.len());
-        for (out, &intercept) in self.out.chunks_exact_mut(rows).zip(self.intercepts) {
-            out.fill(intercept);
-        }
-        // Few registers hold a tile of one row; many hold two.
-        let tile = if S::REGISTER_COUNT >= 32 { 2 } else { 1 };
-        let (registers, panel) = (self.block.stride / S::F32_LANES, PANEL / S::F32_LANES);
-        for first in (0..registers).step_by(panel) {
-            let columns = first..registers.min(first + panel);
+        // Few registers hold a tile of two rows; many hold four.
+        let tile = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
+        let mut row = 0;
+        while row < rows {
+            let height = if rows - row >= tile { tile } else { 1 };
             let mut class = 0;
             while class < classes {
                 let width = next_tile(classes - class);
-                let mut row = 0;
-                while row < rows {
-                    let height = tile.min(rows - row);
-                    if height == 2 {
-                        self.height::<S, 2>(simd, row, class, width, columns.clone());
-                    } else {
-                        self.height::<S, 1>(simd, row, class, width, columns.clone());
-                    }
-                    row += height;
+                match height {
+                    4 => self.height::<S, 4>(simd, row, class, width),
+                    2 => self.height::<S, 2>(simd, row, class, width),
+                    _ => self.height::<S, 1>(simd, row, class, width),
                 }
                 class += width;
             }
+            row += height;
         }
     }
 }
 
 impl Logits<'_> {
     #[inline(always)]
-    fn height<S: Simd, const R: usize>(
-        &mut self,
-        simd: S,
-        row: usize,
-        class: usize,
-        width: usize,
-        columns: Range<usize>,
-    ) {
+    fn height<S: Simd, const R: usize>(&mut self, simd: S, row: usize, class: usize, width: usize) {
         match width {
-            1 => self.tile::<S, R, 1>(simd, row, class, columns),
-            2 => self.tile::<S, R, 2>(simd, row, class, columns),
-            3 => self.tile::<S, R, 3>(simd, row, class, columns),
-            4 => self.tile::<S, R, 4>(simd, row, class, columns),
-            5 => self.tile::<S, R, 5>(simd, row, class, columns),
-            6 => self.tile::<S, R, 6>(simd, row, class, columns),
-            7 => self.tile::<S, R, 7>(simd, row, class, columns),
-            8 => self.tile::<S, R, 8>(simd, row, class, columns),
-            9 => self.tile::<S, R, 9>(simd, row, class, columns),
-            _ => self.tile::<S, R, CLASSES>(simd, row, class, columns),
+            1 => self.tile::<S, R, 1>(simd, row, class),
+            2 => self.tile::<S, R, 2>(simd, row, class),
+            3 => self.tile::<S, R, 3>(simd, row, class),
+            4 => self.tile::<S, R, 4>(simd, row, class),
+            _ => self.tile::<S, R, CLASSES>(simd, row, class),
         }
     }
 
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const C: usize>(
-        &mut self,
-        simd: S,
-        row: usize,
-        class: usize,
-        columns: Range<usize>,
-    ) {
+    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, class: usize) {
         let stride = self.block.stride;
-        let n = columns.len();
-        let x: [&[S::f32s]; R] =
-            array::from_fn(|r| &registers::<S>(self.block.features, row + r, stride)[columns.clone()][..n]);
-        let w: [&[S::f32s]; C] =
-            array::from_fn(|c| &registers::<S>(self.weights, class + c, stride)[columns.clone()][..n]);
+        let n = stride / S::F32_LANES;
+        let x: [&[S::f32s]; R] = array::from_fn(|r| &registers::<S>(self.block.features, row + r, stride)[..n]);
+        let w: [&[S::f32s]; C] = array::from_fn(|c| &registers::<S>(self.weights, class + c, stride)[..n]);
         let mut sums = [[simd.splat_f32s(0.0); C]; R];
         for j in 0..n {
             let x: [S::f32s; R] = array::from_fn(|r| x[r][j]);
@@ -132,7 +101,8 @@ impl Logits<'_> {
         }
         for (r, sums) in sums.into_iter().enumerate() {
             for (c, sum) in sums.into_iter().enumerate() {
-                self.out[(class + c) * self.block.rows + row + r] += simd.reduce_sum_f32s(sum);
+                let logit = simd.reduce_sum_f32s(sum) + self.intercepts[class + c];
+                self.out[(class + c) * self.block.rows + row + r] = logit;
             }
         }
     }
@@ -152,17 +122,17 @@ impl WithSimd for Products<'_> {
         let (rows, stride) = (self.block.rows, self.block.stride);
         let n = stride / S::F32_LANES;
         let classes = self.residuals.len() / rows;
-        let tile = if S::REGISTER_COUNT >= 32 { 2 } else { 1 };
+        let tile = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
         let mut column = 0;
         while column < n {
-            let width = tile.min(n - column);
+            let width = if n - column >= tile { tile } else { 1 };
             let mut class = 0;
             while class < classes {
                 let height = next_tile(classes - class);
-                if width == 2 {
-                    self.width::<S, 2>(simd, column, class, height);
-                } else {
-                    self.width::<S, 1>(simd, column, class, height);
+                match width {
+                    4 => self.width::<S, 4>(simd, column, class, height),
+                    2 => self.width::<S, 2>(simd, column, class, height),
+                    _ => self.width::<S, 1>(simd, column, class, height),
                 }
                 class += height;
             }
@@ -179,11 +149,6 @@ impl Products<'_> {
             2 => self.tile::<S, 2, V>(simd, column, class),
             3 => self.tile::<S, 3, V>(simd, column, class),
             4 => self.tile::<S, 4, V>(simd, column, class),
-            5 => self.tile::<S, 5, V>(simd, column, class),
-            6 => self.tile::<S, 6, V>(simd, column, class),
-            7 => self.tile::<S, 7, V>(simd, column, class),
-            8 => self.tile::<S, 8, V>(simd, column, class),
-            9 => self.tile::<S, 9, V>(simd, column, class),
             _ => self.tile::<S, CLASSES, V>(simd, column, class),
         }
     }
@@ -205,9 +170,7 @@ impl Products<'_> {
         }
         for (c, sums) in sums.iter().enumerate() {
             let out = &mut self.out[(class + c) * stride..][..stride];
-            for (out, &sum) in S::as_mut_simd_f32s(out).0[column..column + V].iter_mut().zip(sums) {
-                *out = simd.add_f32s(*out, sum);
-            }
+            S::as_mut_simd_f32s(out).0[column..column + V].copy_from_slice(sums);
         }
     }
 }

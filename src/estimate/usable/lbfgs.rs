@@ -2,13 +2,8 @@
 
 use std::collections::VecDeque;
 
-use rayon::prelude::*;
-
 /// Pairs of steps and gradient changes that are remembered.
 const MEMORY: usize = 10;
-
-/// Entries of a vector that one task works on. Fixed, so that sums do not depend on the threads.
-const CHUNK: usize = 8192;
 
 /// Steps after which the solver gives up.
 const MAX_ITERATIONS: usize = 1000;
@@ -44,16 +39,17 @@ pub(super) fn minimize(
     let mut gradient = vec![0.0; start.len()];
     let value = objective(&start, &mut gradient);
     let mut here = Point { parameters: start, gradient, value };
-    let mut memory = Memory::new(&here.gradient, &precondition);
+    let mut memory = Memory { pairs: VecDeque::with_capacity(MEMORY) };
     let mut iterations = 0;
     while largest(&here.gradient) > tolerance(&here.parameters) && iterations < MAX_ITERATIONS {
-        let next = search(&mut objective, &here, &memory.direction()).or_else(|| {
+        let direction = memory.direction(&here.gradient, &precondition);
+        let next = search(&mut objective, &here, &direction).or_else(|| {
             // What was remembered may mislead: once more without it.
             memory.pairs.clear();
-            search(&mut objective, &here, &memory.direction())
+            search(&mut objective, &here, &memory.direction(&here.gradient, &precondition))
         });
         let Some(next) = next else { break };
-        memory.remember(&here, &next, &precondition);
+        memory.remember(&here, &next);
         here = next;
         iterations += 1;
     }
@@ -68,97 +64,53 @@ struct Point {
     value: f64,
 }
 
-/// The last steps and what they taught, with the inner products that the next direction needs.
-struct Memory {
-    pairs: VecDeque<Pair>,
-    /// The gradient, multiplied by the preconditioner.
-    preconditioned: Vec<f64>,
-}
-
-/// One step s and the change y of the gradient g over it; P is the preconditioner.
 struct Pair {
     step: Vec<f64>,
-    /// Py.
     change: Vec<f64>,
-    /// s·g.
-    step_gradient: f64,
-    /// Py·g.
-    change_gradient: f64,
-    /// s·y for this pair and each later one, in order.
-    step_changes: Vec<f64>,
-    /// y·Py for this pair and each later one, in order.
-    change_changes: Vec<f64>,
+    product: f64,
+}
+
+struct Memory {
+    pairs: VecDeque<Pair>,
 }
 
 impl Memory {
-    fn new(gradient: &[f64], precondition: impl Fn(&mut [f64])) -> Self {
-        let mut preconditioned = gradient.to_vec();
-        precondition(&mut preconditioned);
-        Self { pairs: VecDeque::with_capacity(MEMORY), preconditioned }
-    }
-
-    /// The two-loop recursion, around the preconditioner in the middle, on inner products alone.
-    ///
-    /// P is linear, so that Pq for q = −g − Σ αᵢyᵢ comes from Pg and the Pyᵢ, and every vector is read once.
-    fn direction(&self) -> Vec<f64> {
-        let pairs = &self.pairs;
-        let n = pairs.len();
-        let mut factors = vec![0.0; n];
-        for i in (0..n).rev() {
-            let later: f64 = (i + 1..n).map(|j| factors[j] * pairs[i].step_changes[j - i]).sum();
-            factors[i] = -(pairs[i].step_gradient + later) / pairs[i].step_changes[0];
+    /// The two-loop recursion, around the preconditioner in the middle.
+    fn direction(&self, gradient: &[f64], precondition: impl Fn(&mut [f64])) -> Vec<f64> {
+        let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
+        let mut factors = Vec::with_capacity(self.pairs.len());
+        for pair in self.pairs.iter().rev() {
+            let factor = dot(&pair.step, &direction) / pair.product;
+            add(&mut direction, -factor, &pair.change);
+            factors.push(factor);
         }
-        // The preconditioner is right up to a factor, which the last step measures.
-        let scale = pairs.back().map_or(1.0, |last| last.step_changes[0] / last.change_changes[0]);
-        let mut corrections = vec![0.0; n];
-        for i in 0..n {
-            let projected: f64 =
-                (0..n).map(|j| factors[j] * pairs[i.min(j)].change_changes[i.abs_diff(j)]).sum::<f64>()
-                    + pairs[i].change_gradient;
-            let earlier: f64 = (0..i).map(|j| corrections[j] * pairs[j].step_changes[i - j]).sum();
-            corrections[i] = factors[i] - (earlier - scale * projected) / pairs[i].step_changes[0];
-        }
-        let mut direction = vec![0.0; self.preconditioned.len()];
-        direction.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, direction)| {
-            let range = chunk * CHUNK..chunk * CHUNK + direction.len();
-            add(direction, -scale, &self.preconditioned[range.clone()]);
-            for ((pair, factor), correction) in pairs.iter().zip(&factors).zip(&corrections) {
-                add(direction, -scale * factor, &pair.change[range.clone()]);
-                add(direction, *correction, &pair.step[range.clone()]);
+        precondition(&mut direction);
+        if let Some(last) = self.pairs.back() {
+            // The preconditioner is right up to a factor, which the last step measures.
+            let mut change = last.change.clone();
+            precondition(&mut change);
+            let scale = last.product / dot(&last.change, &change);
+            for entry in &mut direction {
+                *entry *= scale;
             }
-        });
+        }
+        for (pair, factor) in self.pairs.iter().zip(factors.iter().rev()) {
+            let correction = dot(&pair.change, &direction) / pair.product;
+            add(&mut direction, factor - correction, &pair.step);
+        }
         direction
     }
 
-    fn remember(&mut self, here: &Point, next: &Point, precondition: impl Fn(&mut [f64])) {
-        let before = std::mem::replace(&mut self.preconditioned, next.gradient.clone());
-        precondition(&mut self.preconditioned);
+    fn remember(&mut self, here: &Point, next: &Point) {
+        let difference = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
         let step = difference(&next.parameters, &here.parameters);
-        let change = difference(&self.preconditioned, &before);
-        let raw = difference(&next.gradient, &here.gradient);
-        let (step_change, change_change) = (dot(&step, &raw), dot(&change, &raw));
-        let keep = step_change > f64::EPSILON * (dot(&step, &step) * dot(&raw, &raw)).sqrt() && change_change > 0.0;
-        if keep && self.pairs.len() == MEMORY {
-            self.pairs.pop_front();
-        }
-        for pair in &mut self.pairs {
-            let (step, change) = (dot(&pair.step, &next.gradient), dot(&pair.change, &next.gradient));
-            if keep {
-                // What the new change makes with the old vectors is how their products with the gradient changed.
-                pair.step_changes.push(step - pair.step_gradient);
-                pair.change_changes.push(change - pair.change_gradient);
+        let change = difference(&next.gradient, &here.gradient);
+        let product = dot(&step, &change);
+        if product > f64::EPSILON * (dot(&step, &step) * dot(&change, &change)).sqrt() {
+            if self.pairs.len() == MEMORY {
+                self.pairs.pop_front();
             }
-            (pair.step_gradient, pair.change_gradient) = (step, change);
-        }
-        if keep {
-            self.pairs.push_back(Pair {
-                step_gradient: dot(&step, &next.gradient),
-                change_gradient: dot(&change, &next.gradient),
-                step_changes: vec![step_change],
-                change_changes: vec![change_change],
-                step,
-                change,
-            });
+            self.pairs.push_back(Pair { step, change, product });
         }
     }
 }
@@ -212,21 +164,8 @@ pub(super) fn largest(values: &[f64]) -> f64 {
     values.iter().map(|value| value.abs()).fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a })
 }
 
-fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
-}
-
-/// A dot product, summed chunk after chunk, so that it does not depend on the threads.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    if a.len() <= CHUNK {
-        return dot_of_chunk(a, b);
-    }
-    let parts: Vec<f64> = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK)).map(|(a, b)| dot_of_chunk(a, b)).collect();
-    parts.iter().sum()
-}
-
 /// A dot product in eight lanes, which the compiler can keep in registers.
-fn dot_of_chunk(a: &[f64], b: &[f64]) -> f64 {
+fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
     let (a, a_rest) = a.as_chunks::<8>();
     let (b, b_rest) = b.as_chunks::<8>();

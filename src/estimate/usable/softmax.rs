@@ -15,9 +15,6 @@ const GROUPS: usize = 32;
 /// Bytes that the sums of all groups may take together; fewer groups when the model is large.
 const GROUP_BYTES: usize = 256 << 20;
 
-/// Samples whose products are summed in f32 before they are added up in f64.
-const SINGLE_SUM: usize = 512;
-
 /// Entries of the gradient that one task adds up.
 const ENTRIES: usize = 4096;
 
@@ -26,7 +23,7 @@ const ENTRIES: usize = 4096;
 /// ```
 ///
 /// over the given samples. The parameters are the weights class by class, in the padded columns of the features, then
-/// the intercepts. Products are summed in f32 over [`SINGLE_SUM`] samples and in f64 over more.
+/// the intercepts. Products are taken in f32 within a block and added up in f64 over the blocks.
 pub(super) struct Softmax<'a> {
     features: &'a Features,
     classes: &'a [u32],
@@ -121,26 +118,18 @@ impl Group {
         let n_classes = intercepts.len();
         self.gradient.fill(0.0);
         self.loss = 0.0;
-        self.partial.fill(0.0);
-        let mut summed = 0;
-        let (weight_sums, intercept_sums) = self.gradient.split_at_mut(weights.len());
         for rows in &self.blocks {
             let block = features.block(rows.start, rows.len());
             let logits = &mut self.logits[..n_classes * rows.len()];
             kernels::logits(block, weights, intercepts, logits);
             self.loss += residuals(logits, &classes[rows.clone()], &mut self.scratch);
-            if summed + rows.len() > SINGLE_SUM {
-                add(weight_sums, &self.partial);
-                self.partial.fill(0.0);
-                summed = 0;
-            }
             kernels::products(block, logits, &mut self.partial);
-            summed += rows.len();
-            for (sum, residuals) in intercept_sums.iter_mut().zip(logits.chunks_exact(rows.len())) {
+            let (weights, intercepts) = self.gradient.split_at_mut(weights.len());
+            add(weights, &self.partial);
+            for (sum, residuals) in intercepts.iter_mut().zip(logits.chunks_exact(rows.len())) {
                 *sum += residuals.iter().map(|&residual| f64::from(residual)).sum::<f64>();
             }
         }
-        add(weight_sums, &self.partial);
     }
 }
 
@@ -178,7 +167,7 @@ pub(super) fn normalize(logits: &mut [f64]) {
 
 /// Rows of a block: about half a mebibyte of features, to stay in the cache between the two products.
 fn block_height(stride: usize) -> usize {
-    ((1 << 17) / stride.max(1)).next_multiple_of(16).clamp(32, 256)
+    ((1 << 17) / stride.max(1)).next_multiple_of(16).clamp(64, 256)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "products are taken in single precision")]
