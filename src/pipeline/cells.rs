@@ -360,14 +360,10 @@ fn values(reading: &Reading) -> Vec<Found> {
     if reading.predicted.is_none() {
         return vec![usable, Found::new("r-squared", Ok(reading.score.clone()))];
     }
-    let uncalibrated = "no training sample was left out of a fit, which a temperature needs: the layer is constant, or there is a single penalty";
-    let calibrated = reading.calibrated.clone().ok_or_else(|| uncalibrated.to_owned());
     let fraction =
         reading.fraction().ok_or_else(|| "the held-out labels are all the same: there is nothing to know".to_owned());
-    vec![
-        usable,
-        Found::new("usable-calibrated", calibrated),
-        Found::new("usable-fraction", fraction),
-        Found::new("accuracy", Ok(reading.score.clone())),
-    ]
+    // Where no training sample was left out of a fit (of a single penalty, as published) there is nothing to calibrate.
+    let calibrated = reading.calibrated.clone().map(|estimate| Found::new("usable-calibrated", Ok(estimate)));
+    let others = [Found::new("usable-fraction", fraction), Found::new("accuracy", Ok(reading.score.clone()))];
+    [usable].into_iter().chain(calibrated).chain(others).collect()
 }
