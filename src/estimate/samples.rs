@@ -153,8 +153,18 @@ impl Labels {
     /// The number of samples of each class.
     #[must_use]
     pub fn counts(&self) -> Vec<usize> {
+        self.count(&mut self.classes.iter().copied())
+    }
+
+    /// The number of samples of each class at `rows`.
+    #[must_use]
+    pub fn counts_at(&self, rows: &[usize]) -> Vec<usize> {
+        self.count(&mut rows.iter().map(|&row| self.classes[row]))
+    }
+
+    fn count(&self, classes: &mut dyn Iterator<Item = usize>) -> Vec<usize> {
         let mut counts = vec![0; self.n_classes()];
-        for &class in &self.classes {
+        for class in classes {
             counts[class] += 1;
         }
         counts
@@ -163,10 +173,7 @@ impl Labels {
     /// The plug-in entropy H(Y) in nats of the samples at `rows`.
     #[must_use]
     pub fn entropy(&self, rows: &[usize]) -> f64 {
-        let mut counts = vec![0_usize; self.n_classes()];
-        for &row in rows {
-            counts[self.classes[row]] += 1;
-        }
+        let counts = self.counts_at(rows);
         let n = rows.len() as f64;
         counts.iter().filter(|&&count| count > 0).map(|&count| -(count as f64 / n) * (count as f64 / n).ln()).sum()
     }

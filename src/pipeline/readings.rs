@@ -88,13 +88,15 @@ pub(super) fn read_beside(
 ) -> Result<Reading, String> {
     #[expect(clippy::cast_possible_truncation, reason = "activations are in single precision too")]
     let single = |inputs: &Array2<f64>| inputs.mapv(|value| value as f32);
-    let baseline = match baseline {
+    let beside = |baseline: ArrayView2<'_, f32>| concatenate(Axis(1), &[baseline, layer]);
+    let both = match baseline {
         Layer::Input => {
-            single(plan.variables.inputs.as_ref().expect("the plan made the inputs that its measures need"))
+            let inputs = plan.variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
+            beside(single(inputs).view())
         }
-        Layer::Tap(tap) => taps[tap].values.to_owned(),
+        Layer::Tap(tap) => beside(taps[tap].values.view()),
     };
-    let both = concatenate(Axis(1), &[baseline.view(), layer]).map_err(|error| error.to_string())?;
+    let both = both.map_err(|error| error.to_string())?;
     read(plan, &usable.label, &usable.probe, both.view())
 }
 

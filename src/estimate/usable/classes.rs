@@ -67,11 +67,6 @@ impl KnownClasses {
         Classes { numbers: &self.numbers, n_classes: self.own.len() }
     }
 
-    /// The new numbers of some rows.
-    pub(super) fn at(&self, rows: &[usize]) -> Vec<u32> {
-        rows.iter().map(|&row| self.numbers[row]).collect()
-    }
-
     /// The label's own number of a known class.
     pub(super) fn own(&self, number: u32) -> usize {
         self.own[number as usize]

@@ -109,8 +109,7 @@ impl Compat {
             start: None,
         };
         let (training, held_out) = (raw(z, &split.train), raw(z, &split.test));
-        let of = |places: &[usize]| -> Vec<u32> { places.iter().map(|&row| classes.numbers[row]).collect() };
-        let (training_classes, held_out_classes) = (of(&split.train), of(&split.test));
+        let (training_classes, held_out_classes) = (classes.at(&split.train), classes.at(&split.test));
         let seeds = member_seeds(seed, self.seeds);
         let trained: Vec<(f64, Member)> = seeds
             .par_iter()

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::fitted::normalize;
 use crate::estimate::EstimateError;
 use crate::estimate::neural::{Network, Rows};
 use crate::estimate::random::SplitMix64;
@@ -126,9 +127,7 @@ pub(super) fn log_probabilities(
         for (logit, &output) in row.iter_mut().skip(n_classes - n_outputs).zip(outputs) {
             *logit = f64::from(output);
         }
-        let largest = row.fold(f64::NEG_INFINITY, |largest, &logit| largest.max(logit));
-        let log_sum = largest + row.iter().map(|logit| (logit - largest).exp()).sum::<f64>().ln();
-        row -= log_sum;
+        normalize(row);
     }
     Ok(logits)
 }

@@ -59,8 +59,8 @@ impl Training {
         classes: &Classes<'_>,
     ) -> Self {
         let (rows, folds) = classes.dealt(&split.train, n_folds);
-        let Classes { numbers: classes, n_classes } = *classes;
-        let classes: Vec<u32> = rows.iter().map(|&row| classes[row]).collect();
+        let n_classes = classes.n_classes;
+        let classes = classes.at(&rows);
         let mut counts = vec![0; n_classes];
         for &class in &classes {
             counts[class as usize] += 1;

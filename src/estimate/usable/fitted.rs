@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, ArrayViewMut1};
 use serde_json::{Map, Value};
 
 use crate::estimate::Flag;
@@ -55,6 +55,11 @@ pub(super) struct Classes<'a> {
 }
 
 impl Classes<'_> {
+    /// The classes of some rows.
+    pub(super) fn at(&self, rows: &[usize]) -> Vec<u32> {
+        rows.iter().map(|&row| self.numbers[row]).collect()
+    }
+
     /// Rows dealt to folds class after class, so that no fold lacks a class that has enough: fold after fold, and where
     /// those folds lie that have rows.
     pub(super) fn dealt(&self, rows: &[usize], n_folds: usize) -> (Vec<usize>, Vec<Range<usize>>) {
@@ -71,6 +76,13 @@ impl Classes<'_> {
             .collect();
         (dealt, folds)
     }
+}
+
+/// Subtracts ln Σ eᶻ from logits z.
+pub(super) fn normalize(mut logits: ArrayViewMut1<'_, f64>) {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    logits -= largest + sum.ln();
 }
 
 /// The mean of −ln q(y|z) over samples, one a row.

@@ -117,9 +117,6 @@ impl Mlp {
         let scaler = Scaler::new(z, &split.train);
         let width = scaler.n_columns();
         let mut fitted = Fitted { members: Vec::new(), details: serde_json::Map::new(), flags: Vec::new() };
-        if parts.rarest < 2 * PARTS {
-            fitted.flags.push(Flag::FewSamplesPerClass);
-        }
         if width > split.train.len() {
             fitted.flags.push(Flag::MoreUnitsThanSamples);
         }
@@ -137,8 +134,7 @@ impl Mlp {
         let features = places.map(|places| scaler.apply(z, places));
         let [training, validation, held_out] =
             std::array::from_fn(|part| rows(&features[part], places[part].len(), width));
-        let (training_classes, validation_classes) =
-            (classes_of(classes, &parts.training), classes_of(classes, &parts.validation));
+        let (training_classes, validation_classes) = (classes.at(&parts.training), classes.at(&parts.validation));
         #[expect(clippy::cast_possible_truncation, reason = "parameters are in single precision")]
         let start = log_frequencies(&training_classes, classes.n_classes).into_iter().map(|ln| ln as f32).collect();
         let architecture = Architecture {
@@ -207,8 +203,6 @@ fn rows(features: &Features, n: usize, width: usize) -> Rows<'_> {
 struct Parts {
     training: Vec<usize>,
     validation: Vec<usize>,
-    /// The number of training samples of the rarest class.
-    rarest: usize,
 }
 
 impl Parts {
@@ -221,24 +215,18 @@ impl Parts {
             *count += 1;
             if count.is_multiple_of(PARTS) { validation.push(row) } else { training.push(row) }
         }
-        let rarest = counts.into_iter().min().unwrap_or(0);
-        Self { training, validation, rarest }
+        Self { training, validation }
     }
 
     /// The best that can be said without looking.
     fn without_features(&self, classes: &Classes<'_>, split: &Split) -> Member {
-        let all: Vec<u32> = classes_of(classes, &self.training);
-        let row = log_frequencies(&all, classes.n_classes);
+        let row = log_frequencies(&classes.at(&self.training), classes.n_classes);
         let repeated = |n: usize| Array2::from_shape_fn((n, row.len()), |(_, class)| row[class]);
         let unseen = (!self.validation.is_empty()).then(|| Unseen {
             log_probabilities: repeated(self.validation.len()),
-            classes: classes_of(classes, &self.validation),
+            classes: classes.at(&self.validation),
             ends: vec![self.validation.len()],
         });
         Member { held_out: repeated(split.test.len()), unseen }
     }
-}
-
-fn classes_of(classes: &Classes<'_>, rows: &[usize]) -> Vec<u32> {
-    rows.iter().map(|&row| classes.numbers[row]).collect()
 }

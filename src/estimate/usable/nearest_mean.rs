@@ -126,7 +126,7 @@ impl Training {
     ) -> Self {
         let (rows, folds) = classes.dealt(&split.train, n_folds.get());
         let features = scaler.apply(z, &rows);
-        let classes_of_rows: Vec<u32> = rows.iter().map(|&row| classes.numbers[row]).collect();
+        let classes_of_rows = classes.at(&rows);
         let stride = features.stride();
         let none = vec![Sum::new(stride); classes.n_classes];
         let of_folds: Vec<Vec<Sum>> = folds

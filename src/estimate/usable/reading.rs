@@ -52,7 +52,7 @@ impl Reading {
         split: &Split,
         null: Option<Null>,
     ) -> Result<Self, EstimateError> {
-        let classes = known.at(&split.test);
+        let classes = known.classes().at(&split.test);
         let surprise = surprises(labels, split);
         let entropy = surprise.iter().sum::<f64>() / surprise.len() as f64;
         let pointwise = averaged(fitted.members.iter().map(|member| pointwise(&member.held_out, &classes, &surprise)));
@@ -218,22 +218,14 @@ fn of_same_fit(usable: &Estimate, value: f64, unit: Unit, std_error: Option<f64>
 
 /// −ln p(y) of each held-out label, p the frequencies in training.
 fn surprises(labels: &Labels, split: &Split) -> Vec<f64> {
-    let counts = counts(labels, &split.train);
+    let counts = labels.counts_at(&split.train);
     let n = split.train.len() as f64;
     split.test.iter().map(|&row| (n / counts[labels.classes()[row]] as f64).ln()).collect()
 }
 
-fn counts(labels: &Labels, rows: &[usize]) -> Vec<usize> {
-    let mut counts = vec![0; labels.n_classes()];
-    for &row in rows {
-        counts[labels.classes()[row]] += 1;
-    }
-    counts
-}
-
 /// The share of the most frequent label.
 fn majority(labels: &Labels, rows: &[usize]) -> f64 {
-    counts(labels, rows).into_iter().max().unwrap_or(0) as f64 / rows.len() as f64
+    labels.counts_at(rows).into_iter().max().unwrap_or(0) as f64 / rows.len() as f64
 }
 
 fn pointwise(log_probabilities: &Array2<f64>, classes: &[u32], surprise: &[f64]) -> Vec<f64> {
@@ -272,7 +264,7 @@ fn describe(usable: &mut Estimate, members: &[Member], entropy: f64, labels: &La
     usable.detail("label_entropy", entropy);
     usable.detail("plug_in_entropy", labels.entropy(&split.test));
     usable.detail("n_train", split.train.len());
-    usable.detail("n_classes", counts(labels, &split.test).into_iter().filter(|&count| count > 0).count());
+    usable.detail("n_classes", labels.counts_at(&split.test).into_iter().filter(|&count| count > 0).count());
     usable.detail("majority", majority(labels, &split.test));
     let folds: Vec<f64> = members.iter().filter_map(|member| member.unseen.as_ref()).flat_map(fold_values).collect();
     if members.len() == 1 && folds.len() > 1 {
@@ -299,7 +291,7 @@ fn fold_values(unseen: &super::fitted::Unseen) -> Vec<f64> {
 /// Says what is doubtful about a value.
 fn judge(usable: &mut Estimate, pointwise: &[f64], labels: &Labels, split: &Split, null: Option<Null>) {
     flag_value(usable, pointwise);
-    let there = counts(labels, &split.train).into_iter().filter(|&count| count > 0);
+    let there = labels.counts_at(&split.train).into_iter().filter(|&count| count > 0);
     if there.min().unwrap_or(0) < FEW {
         usable.flag(Flag::FewSamplesPerClass);
     }

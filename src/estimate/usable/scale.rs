@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
 use rayon::prelude::*;
 
+use super::fitted::normalize;
 use crate::estimate::EstimateError;
 
 /// Rows that one task sums, fixed so that the sums do not depend on the threads.
@@ -182,9 +183,7 @@ pub(super) fn log_softmax(mut scores: Array2<f64>, offsets: &[f64], factor: f64)
         for (score, offset) in row.iter_mut().zip(offsets) {
             *score = offset + factor * *score;
         }
-        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let total: f64 = row.iter().map(|logit| (logit - largest).exp()).sum();
-        row -= largest + total.ln();
+        normalize(row);
     });
     scores
 }

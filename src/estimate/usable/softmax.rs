@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::fitted::normalize;
 use super::kernels;
 use super::residuals::residuals;
 use super::standardize::Features;
@@ -150,19 +151,10 @@ pub(super) fn log_probabilities(features: &Features, rows: Range<usize>, paramet
             for (class, out) in out.iter_mut().enumerate() {
                 *out = f64::from(logits[class * n + i]);
             }
-            normalize(out);
+            normalize(out.into());
         }
     });
     Array2::from_shape_vec((rows.len(), n_classes), out).expect("one logit for each sample and class")
-}
-
-/// Subtracts ln Σ eᶻ from logits z.
-pub(super) fn normalize(logits: &mut [f64]) {
-    let largest = logits.iter().fold(f64::NEG_INFINITY, |largest, &logit| largest.max(logit));
-    let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
-    for logit in logits {
-        *logit -= largest + sum.ln();
-    }
 }
 
 /// Rows of a block: about half a mebibyte of features, to stay in the cache between the two products.
