@@ -33,7 +33,7 @@ pub(super) fn logits(block: Block<'_>, weights: &[f32], intercepts: &[f32], out:
     Arch::new().dispatch(Logits { block, weights, intercepts, out });
 }
 
-/// Writes the sum over the samples of residual times features, class by class.
+/// Adds the sum over the samples of residual times features, class by class.
 pub(super) fn products(block: Block<'_>, residuals: &[f32], out: &mut [f32]) {
     Arch::new().dispatch(Products { block, residuals, out });
 }
@@ -119,58 +119,59 @@ impl WithSimd for Products<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let (rows, stride) = (self.block.rows, self.block.stride);
-        let n = stride / S::F32_LANES;
-        let classes = self.residuals.len() / rows;
-        let tile = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
-        let mut column = 0;
-        while column < n {
-            let width = if n - column >= tile { tile } else { 1 };
-            let mut class = 0;
-            while class < classes {
-                let height = next_tile(classes - class);
-                match width {
-                    4 => self.width::<S, 4>(simd, column, class, height),
-                    2 => self.width::<S, 2>(simd, column, class, height),
-                    _ => self.width::<S, 1>(simd, column, class, height),
-                }
-                class += height;
-            }
-            column += width;
+        let rows = self.block.rows;
+        let mut row = 0;
+        while row < rows {
+            // As many rows as leave room in the registers: every sum is read and written once for all of them.
+            row += match rows - row {
+                8.. if S::REGISTER_COUNT >= 32 => self.rows::<S, 8>(simd, row),
+                4.. => self.rows::<S, 4>(simd, row),
+                _ => self.rows::<S, 1>(simd, row),
+            };
         }
     }
 }
 
 impl Products<'_> {
+    /// Adds `R` rows, two registers of columns at a time.
     #[inline(always)]
-    fn width<S: Simd, const V: usize>(&mut self, simd: S, column: usize, class: usize, height: usize) {
-        match height {
-            1 => self.tile::<S, 1, V>(simd, column, class),
-            2 => self.tile::<S, 2, V>(simd, column, class),
-            3 => self.tile::<S, 3, V>(simd, column, class),
-            4 => self.tile::<S, 4, V>(simd, column, class),
-            _ => self.tile::<S, CLASSES, V>(simd, column, class),
+    fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize) -> usize {
+        let Block { features, stride, rows } = self.block;
+        let x: [&[S::f32s]; R] = array::from_fn(|r| registers::<S>(features, row + r, stride));
+        let (pairs, rest) = (x[0].len() / 2, x[0].len() % 2);
+        let columns = (0..pairs).map(|pair| (2 * pair, 2)).chain((0..rest).map(|_| (2 * pairs, 1)));
+        for (column, width) in columns {
+            if width == 2 {
+                self.add::<S, R, 2>(simd, row, &x, column, rows);
+            } else {
+                self.add::<S, R, 1>(simd, row, &x, column, rows);
+            }
         }
+        R
     }
 
     #[inline(always)]
-    fn tile<S: Simd, const C: usize, const V: usize>(&mut self, simd: S, column: usize, class: usize) {
-        let Block { features, stride, rows } = self.block;
-        let residuals: [&[f32]; C] = array::from_fn(|c| &self.residuals[(class + c) * rows..][..rows]);
-        let mut sums = [[simd.splat_f32s(0.0); V]; C];
-        for (i, row) in features.chunks_exact(stride).take(rows).enumerate() {
-            let x = &S::as_simd_f32s(row).0[column..column + V];
-            let x: [S::f32s; V] = array::from_fn(|v| x[v]);
-            for c in 0..C {
-                let residual = simd.splat_f32s(residuals[c][i]);
+    fn add<S: Simd, const R: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        row: usize,
+        x: &[&[S::f32s]; R],
+        column: usize,
+        rows: usize,
+    ) {
+        let x: [[S::f32s; V]; R] = array::from_fn(|r| array::from_fn(|v| x[r][column + v]));
+        let out = self.out.chunks_exact_mut(self.block.stride);
+        for (out, residuals) in out.zip(self.residuals.chunks_exact(rows)) {
+            let out = &mut S::as_mut_simd_f32s(out).0[column..column + V];
+            let residuals = &residuals[row..row + R];
+            let mut sums: [S::f32s; V] = array::from_fn(|v| out[v]);
+            for r in 0..R {
+                let residual = simd.splat_f32s(residuals[r]);
                 for v in 0..V {
-                    sums[c][v] = simd.mul_add_e_f32s(x[v], residual, sums[c][v]);
+                    sums[v] = simd.mul_add_e_f32s(x[r][v], residual, sums[v]);
                 }
             }
-        }
-        for (c, sums) in sums.iter().enumerate() {
-            let out = &mut self.out[(class + c) * stride..][..stride];
-            S::as_mut_simd_f32s(out).0[column..column + V].copy_from_slice(sums);
+            out.copy_from_slice(&sums);
         }
     }
 }

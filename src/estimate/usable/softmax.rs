@@ -13,123 +13,165 @@ use super::standardize::Features;
 /// Blocks are summed in at most so many groups, one task each. Fixed, so that the sums do not depend on the threads.
 const GROUPS: usize = 32;
 
-/// Bytes that the sums of all groups may take together; fewer groups when the model is large.
+/// Bytes that the sums of all groups may take together; fewer groups when the models are large or many.
 const GROUP_BYTES: usize = 256 << 20;
 
 /// Entries of the gradient that one task adds up.
 const ENTRIES: usize = 4096;
 
+/// Samples whose products are added up in f32.
+const SHORT_SUM: usize = 512;
+
 /// ```text
 /// F(W, b) = −⟨ln softmax(W·x + b)_y⟩ + λ/2 · |W|²
 /// ```
 ///
-/// over the given samples. The parameters are the weights class by class, in the padded columns of the features, then
-/// the intercepts. Products are taken in f32 within a block and added up in f64 over the blocks.
+/// of several models, each over all samples but one fold of them: a pass looks at every sample once for all models. The
+/// parameters are the weights class by class, in the padded columns of the features, then the intercepts. Products are
+/// taken and added up in f32 over few samples and in f64 beyond.
 pub(super) struct Softmax<'a> {
     features: &'a Features,
     classes: &'a [u32],
-    n_samples: usize,
-    penalty: f64,
+    n_classes: usize,
+    /// The fold that each model leaves out.
+    left_out: Vec<Option<usize>>,
+    /// How many samples each model is over.
+    n_samples: Vec<usize>,
     groups: Vec<Group>,
-    weights: Vec<f32>,
-    intercepts: Vec<f32>,
+}
+
+/// Samples of one fold.
+struct Block {
+    rows: Range<usize>,
+    fold: usize,
 }
 
 /// Blocks that one task works through in order, with its sums and its room to work.
 struct Group {
-    blocks: Vec<Range<usize>>,
-    gradient: Vec<f64>,
-    loss: f64,
+    blocks: Vec<Block>,
+    /// The gradient and the loss of each model.
+    sums: Vec<(Vec<f64>, f64)>,
     partial: Vec<f32>,
     logits: Vec<f32>,
     scratch: Vec<f32>,
 }
 
 impl<'a> Softmax<'a> {
-    /// The objective over the samples in `segments` (ranges of rows).
+    /// The objectives of models that leave out one fold each, or none.
     pub(super) fn new(
         features: &'a Features,
         classes: &'a [u32],
         n_classes: usize,
-        segments: &[Range<usize>],
-        penalty: f64,
+        folds: &[Range<usize>],
+        left_out: Vec<Option<usize>>,
     ) -> Self {
         let stride = features.stride();
         let height = block_height(stride);
-        let blocks: Vec<Range<usize>> = segments
+        let blocks: Vec<Block> = folds
             .iter()
-            .flat_map(|segment| {
-                let end = segment.end;
-                segment.clone().step_by(height).map(move |first| first..end.min(first + height))
+            .enumerate()
+            .flat_map(|(fold, rows)| {
+                let end = rows.end;
+                rows.clone().step_by(height).map(move |first| Block { rows: first..end.min(first + height), fold })
             })
             .collect();
+        let n_models = left_out.len();
         let n_weights = n_classes * stride;
-        let n_groups = (GROUP_BYTES / (8 * n_weights + 1)).clamp(4, GROUPS);
-        let groups = blocks
-            .chunks(blocks.len().div_ceil(n_groups).max(1))
-            .map(|blocks| Group {
-                blocks: blocks.to_vec(),
-                gradient: vec![0.0; n_weights + n_classes],
-                loss: 0.0,
-                partial: vec![0.0; n_weights],
+        let n_groups = (GROUP_BYTES / (12 * n_models * n_weights + 1)).clamp(4, GROUPS);
+        let per_group = blocks.len().div_ceil(n_groups).max(1);
+        let mut blocks = blocks.into_iter().peekable();
+        let mut groups = Vec::with_capacity(n_groups);
+        while blocks.peek().is_some() {
+            groups.push(Group {
+                blocks: blocks.by_ref().take(per_group).collect(),
+                sums: vec![(vec![0.0; n_weights + n_classes], 0.0); n_models],
+                partial: vec![0.0; n_models * n_weights],
                 logits: vec![0.0; n_classes * height],
                 scratch: vec![0.0; 3 * height],
-            })
-            .collect();
-        Self {
-            features,
-            classes,
-            n_samples: segments.iter().map(ExactSizeIterator::len).sum(),
-            penalty,
-            groups,
-            weights: vec![0.0; n_weights],
-            intercepts: vec![0.0; n_classes],
+            });
         }
+        let n: usize = folds.iter().map(ExactSizeIterator::len).sum();
+        let n_samples = left_out.iter().map(|fold| n - fold.map_or(0, |fold| folds[fold].len())).collect();
+        Self { features, classes, n_classes, left_out, n_samples, groups }
     }
 
-    /// Writes the gradient at `parameters`, and returns the value.
-    pub(super) fn value_and_gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        let n_weights = self.weights.len();
-        round_into(&parameters[..n_weights], &mut self.weights);
-        round_into(&parameters[n_weights..], &mut self.intercepts);
-        let Self { features, classes, weights, intercepts, groups, .. } = self;
-        groups.par_iter_mut().for_each(|group| group.sum(features, classes, weights, intercepts));
-
-        let (n, penalty, groups) = (self.n_samples as f64, self.penalty, &self.groups);
-        // Group after group for each entry, so that the sum does not depend on the threads.
-        gradient.par_chunks_mut(ENTRIES).enumerate().for_each(|(chunk, gradient)| {
-            let range = chunk * ENTRIES..chunk * ENTRIES + gradient.len();
-            gradient.fill(0.0);
-            for group in groups {
-                add(gradient, &group.gradient[range.clone()]);
-            }
-            for (entry, (gradient, parameter)) in range.clone().zip(gradient.iter_mut().zip(&parameters[range])) {
-                let penalty = if entry < n_weights { penalty } else { 0.0 };
-                *gradient = *gradient / n + penalty * parameter;
-            }
-        });
-        let loss: f64 = groups.iter().map(|group| group.loss).sum();
-        let squares: f64 = parameters[..n_weights].iter().map(|weight| weight * weight).sum();
-        loss / n + penalty / 2.0 * squares
+    /// The value and the gradient of each model at a penalty λ; nothing of models without parameters.
+    pub(super) fn evaluate(&mut self, penalty: f64, parameters: &[Option<&[f64]>]) -> Vec<Option<(f64, Vec<f64>)>> {
+        let (features, classes, left_out) = (self.features, self.classes, &self.left_out);
+        let rounded: Vec<Option<Vec<f32>>> = parameters.iter().map(|model| model.map(round)).collect();
+        self.groups.par_iter_mut().for_each(|group| group.sum(features, classes, left_out, &rounded));
+        let n_weights = self.n_classes * features.stride();
+        let (groups, n_samples) = (&self.groups, &self.n_samples);
+        let finish = |(model, parameters): (usize, Option<&[f64]>)| {
+            let parameters = parameters?;
+            let n = n_samples[model] as f64;
+            let mut gradient = vec![0.0; parameters.len()];
+            // Group after group for each entry, so that the sum does not depend on the threads.
+            gradient.par_chunks_mut(ENTRIES).enumerate().for_each(|(chunk, gradient)| {
+                let range = chunk * ENTRIES..chunk * ENTRIES + gradient.len();
+                for group in groups {
+                    add(gradient, &group.sums[model].0[range.clone()]);
+                }
+                for (entry, (gradient, parameter)) in range.clone().zip(gradient.iter_mut().zip(&parameters[range])) {
+                    let penalty = if entry < n_weights { penalty } else { 0.0 };
+                    *gradient = *gradient / n + penalty * parameter;
+                }
+            });
+            let loss: f64 = groups.iter().map(|group| group.sums[model].1).sum();
+            let squares: f64 = parameters[..n_weights].iter().map(|weight| weight * weight).sum();
+            Some((loss / n + penalty / 2.0 * squares, gradient))
+        };
+        parameters.iter().copied().enumerate().map(finish).collect()
     }
 }
 
 impl Group {
-    fn sum(&mut self, features: &Features, classes: &[u32], weights: &[f32], intercepts: &[f32]) {
-        let n_classes = intercepts.len();
-        self.gradient.fill(0.0);
-        self.loss = 0.0;
-        for rows in &self.blocks {
-            let block = features.block(rows.start, rows.len());
-            let logits = &mut self.logits[..n_classes * rows.len()];
-            kernels::logits(block, weights, intercepts, logits);
-            self.loss += residuals(logits, &classes[rows.clone()], &mut self.scratch);
-            kernels::products(block, logits, &mut self.partial);
-            let (weights, intercepts) = self.gradient.split_at_mut(weights.len());
-            add(weights, &self.partial);
-            for (sum, residuals) in intercepts.iter_mut().zip(logits.chunks_exact(rows.len())) {
-                *sum += residuals.iter().map(|&residual| f64::from(residual)).sum::<f64>();
+    /// Sums over the blocks what each model that is given says of them.
+    fn sum(&mut self, features: &Features, classes: &[u32], left_out: &[Option<usize>], models: &[Option<Vec<f32>>]) {
+        let n_weights = self.partial.len() / models.len();
+        for (model, parameters) in models.iter().enumerate() {
+            if parameters.is_some() {
+                let (gradient, loss) = &mut self.sums[model];
+                gradient.fill(0.0);
+                *loss = 0.0;
             }
+        }
+        self.partial.fill(0.0);
+        let mut added = 0;
+        for Block { rows, fold } in &self.blocks {
+            let block = features.block(rows.start, rows.len());
+            for (model, parameters) in models.iter().enumerate() {
+                let Some(parameters) = parameters else { continue };
+                if left_out[model] == Some(*fold) {
+                    continue;
+                }
+                let (weights, intercepts) = parameters.split_at(n_weights);
+                let logits = &mut self.logits[..intercepts.len() * rows.len()];
+                let (gradient, loss) = &mut self.sums[model];
+                kernels::logits(block, weights, intercepts, logits);
+                *loss += residuals(logits, &classes[rows.clone()], &mut self.scratch);
+                kernels::products(block, logits, &mut self.partial[model * n_weights..][..n_weights]);
+                for (sum, residuals) in gradient[n_weights..].iter_mut().zip(logits.chunks_exact(rows.len())) {
+                    *sum += residuals.iter().map(|&residual| f64::from(residual)).sum::<f64>();
+                }
+            }
+            added += rows.len();
+            if added >= SHORT_SUM {
+                flush(&mut self.partial, &mut self.sums, models);
+                added = 0;
+            }
+        }
+        flush(&mut self.partial, &mut self.sums, models);
+    }
+}
+
+/// Adds the short sums of the models that are looked at to their long ones.
+fn flush(partial: &mut [f32], sums: &mut [(Vec<f64>, f64)], models: &[Option<Vec<f32>>]) {
+    let n_weights = partial.len() / models.len();
+    for ((partial, (gradient, _)), model) in partial.chunks_exact_mut(n_weights).zip(sums).zip(models) {
+        if model.is_some() {
+            add(&mut gradient[..n_weights], partial);
+            partial.fill(0.0);
         }
     }
 }
@@ -138,8 +180,7 @@ impl Group {
 pub(super) fn log_probabilities(features: &Features, rows: Range<usize>, parameters: &[f64]) -> Array2<f64> {
     let stride = features.stride();
     let n_classes = parameters.len() / (stride + 1);
-    let mut rounded = vec![0.0; parameters.len()];
-    round_into(parameters, &mut rounded);
+    let rounded = round(parameters);
     let (weights, intercepts) = rounded.split_at(n_classes * stride);
     let height = block_height(stride);
     let mut out = vec![0.0; rows.len() * n_classes];
@@ -163,10 +204,8 @@ fn block_height(stride: usize) -> usize {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "products are taken in single precision")]
-fn round_into(from: &[f64], to: &mut [f32]) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to = from as f32;
-    }
+fn round(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&value| value as f32).collect()
 }
 
 fn add<T: Copy + Into<f64>>(to: &mut [f64], values: &[T]) {
@@ -195,8 +234,8 @@ mod tests {
             let scaler = Scaler::new(z.view(), &rows);
             let features = scaler.apply(z.view(), &rows);
             let classes: Vec<u32> = (0..n).map(|i| u32::try_from(i % n_classes).unwrap()).collect();
-            let segments = [0..n / 3, n / 2..n];
-            let mut objective = Softmax::new(&features, &classes, n_classes, &segments, penalty);
+            let folds = [0..n / 3, n / 3..n / 2, n / 2..n];
+            let mut objective = Softmax::new(&features, &classes, n_classes, &folds, vec![Some(1), None, Some(0)]);
             let mut here = vec![0.0; n_classes * (features.stride() + 1)];
             for class in 0..n_classes {
                 // The padding has no weights.
@@ -204,13 +243,16 @@ mod tests {
                     here[class * features.stride() + j] = random.uniform() - 0.5;
                 }
             }
-            let mut gradient = vec![0.0; here.len()];
-            objective.value_and_gradient(&here, &mut gradient);
+            let together = objective.evaluate(penalty, &[Some(&here), Some(&here), Some(&here)]);
+            let alone = objective.evaluate(penalty, &[Some(&here), None, None]);
+            prop_assert_eq!(&together[0], &alone[0]);
+            prop_assert!(alone[1].is_none() && together[1] != together[2]);
+            let gradient = alone[0].clone().unwrap().1;
             let direction: Vec<f64> = gradient.iter().map(|g| g + 1e-3).collect();
             let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
             let mut value = |step: f64| {
                 let there: Vec<f64> = here.iter().zip(&direction).map(|(h, d)| h + step * d).collect();
-                objective.value_and_gradient(&there, &mut vec![0.0; here.len()])
+                objective.evaluate(penalty, &[Some(&there), None, None])[0].clone().unwrap().0
             };
             // Steps far above the rounding of f32, of fourth order so that the curvature does not show.
             let step = 0.02;

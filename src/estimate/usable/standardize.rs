@@ -74,11 +74,10 @@ impl Scaler {
     /// Standardizes the given rows, one after the other.
     pub(super) fn apply<T: Copy + Into<f64> + Sync>(&self, z: ArrayView2<'_, T>, rows: &[usize]) -> Features {
         let stride = self.stride();
-        // One row more than needed, so that the first can start at the boundary of a cache line.
-        let mut values = vec![0.0; rows.len() * stride + LANES];
-        let start = values.as_ptr().align_offset(64).min(LANES);
+        let mut features = Features::zeros(rows.len(), stride);
+        let start = features.start;
         if stride > 0 {
-            values[start..][..rows.len() * stride].par_chunks_mut(stride).zip(rows).with_min_len(16).for_each(
+            features.values[start..][..rows.len() * stride].par_chunks_mut(stride).zip(rows).with_min_len(16).for_each(
                 |(out, &row)| {
                     let row = z.row(row);
                     if let (true, Some(row)) = (self.columns.len() == row.len(), row.as_slice()) {
@@ -93,7 +92,7 @@ impl Scaler {
                 },
             );
         }
-        Features { values, start, stride }
+        features
     }
 }
 
@@ -113,6 +112,23 @@ impl Features {
     /// The padded number of columns.
     pub(super) fn stride(&self) -> usize {
         self.stride
+    }
+
+    /// Copies of some rows.
+    pub(super) fn gather(&self, rows: impl ExactSizeIterator<Item = usize>) -> Self {
+        let mut gathered = Self::zeros(rows.len(), self.stride);
+        for (place, row) in rows.enumerate() {
+            let first = gathered.start + place * self.stride;
+            gathered.values[first..][..self.stride].copy_from_slice(self.block(row, 1).features);
+        }
+        gathered
+    }
+
+    fn zeros(rows: usize, stride: usize) -> Self {
+        // One row more than needed, so that the first can start at the boundary of a cache line.
+        let values = vec![0.0; rows * stride + LANES];
+        let start = values.as_ptr().align_offset(64).min(LANES);
+        Self { values, start, stride }
     }
 
     /// The rows `first..first + rows`.
