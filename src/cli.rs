@@ -169,7 +169,7 @@ pub(crate) struct InformationArguments {
     /// Integer labels in place of the second variable.
     #[arg(long)]
     pub(crate) labels: Option<PathBuf>,
-    /// The estimator, as in a pipeline file: `{ ksg = { neighbors = 3 } }`, `{ gaussian = {} }`, `{ ross = { neighbors = 3 } }`.
+    /// The estimator, as in a pipeline file: `{ ksg = { neighbors = 3 } }`, `{ gaussian = {} }`, `{ ross = { neighbors = 3 } }`; with several values of a setting, `{ ksg = { neighbors = [1, 3, 10] } }`, a list of objects.
     #[arg(long)]
     pub(crate) estimator: String,
     /// How variables (not labels) are compressed first: `{ pca = { components = 4 } }`.
@@ -178,6 +178,15 @@ pub(crate) struct InformationArguments {
     /// What is done to each coordinate then: `raw` or `standardized`.
     #[arg(long, default_value = "raw")]
     pub(crate) margins: String,
+    /// How the interval is found: `{ subsampling = { parts = 10, rounds = 1, level = 0.95 } }` or `{ none = {} }`.
+    #[arg(long, default_value = "{ subsampling = {} }")]
+    pub(crate) interval: String,
+    /// Hold the value against this many permutations of the samples, 19 or more.
+    #[arg(long)]
+    pub(crate) permutations: Option<usize>,
+    /// The seed of subsamples and permutations.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 /// `measure usable`

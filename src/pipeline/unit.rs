@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use super::cells::{Measured, measure_all, names};
+use super::cells::{Measured, measure_all, missing};
 use super::readings::Readings;
 use super::records::NOT_AS_RECORDED;
-use super::rows::{Found, cells, row};
+use super::rows::{cells, row};
 use super::{PipelineError, Plan};
 use crate::archive::{Checkpoint, Weights};
 use crate::replay::{ReplayError, Replayed, Score, Session, replay, score};
@@ -75,8 +75,8 @@ pub(super) fn rows(
 /// The rows of a checkpoint that failed as a whole: every planned one, without a value.
 pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, reason: &str) -> Rows {
     let all = cells(plan).flat_map(|cell| {
-        let names = names(plan, &plan.pipeline.estimate.measures[cell.place]);
-        names.into_iter().map(move |name| row(plan, checkpoint, cell, Found::new(name, Err(reason.to_owned()))))
+        let missing = missing(plan, &plan.pipeline.estimate.measures[cell.place], reason);
+        missing.into_iter().map(move |found| row(plan, checkpoint, cell, found))
     });
     let measured = Measured { measurements: all.collect(), samples: Vec::new() };
     let own = checkpoint_row(plan, checkpoint, hash);

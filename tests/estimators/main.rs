@@ -3,6 +3,7 @@
 mod compress;
 mod data;
 mod gaussian;
+mod goldens;
 mod information;
 mod mlp;
 mod properties;
