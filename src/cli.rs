@@ -61,6 +61,11 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// One estimator on arrays on disk; prints one JSON object.
     Measure(Measure),
+    /// Every estimator of information on distributions whose information is known.
+    #[command(
+        after_help = "Example:\n  infoplane verify --estimator '{ ksg = { neighbors = 3 } }' --draws 100    how often does the interval hold the truth?"
+    )]
+    Verify(Verify),
     /// SQL over a result folder; the tables are `measurements` and `checkpoints`.
     Query(Query),
 }
@@ -129,6 +134,29 @@ pub(crate) enum OutputFormat {
     Json,
     /// Aligned columns.
     Table,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Only this estimator, as in a pipeline file; may be given several times.
+    #[arg(long)]
+    pub(crate) estimator: Vec<String>,
+    /// Only distributions with this in their name.
+    #[arg(long)]
+    pub(crate) distribution: Option<String>,
+    /// Samples of each distribution.
+    #[arg(long, default_value = "1000")]
+    pub(crate) samples: NonZeroUsize,
+    /// Draws of these samples: values are means over them, and it is counted how many intervals hold the truth.
+    #[arg(long, default_value = "1")]
+    pub(crate) draws: NonZeroUsize,
+    /// The seed of the first draw.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON array in place of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `measure`

@@ -195,7 +195,7 @@ fn held_out(rows: usize, arguments: &SplitArguments) -> anyhow::Result<Split> {
 }
 
 /// A value in the TOML of pipeline files.
-fn toml_value<T: DeserializeOwned>(option: &str, text: &str) -> anyhow::Result<T> {
+pub(super) fn toml_value<T: DeserializeOwned>(option: &str, text: &str) -> anyhow::Result<T> {
     #[derive(serde::Deserialize)]
     struct Wrapped<T> {
         value: T,

@@ -4,6 +4,7 @@
 //!
 //! | folder | what it estimates |
 //! |---|---|
+//! | `known` | distributions whose information is known |
 //! | `information` | mutual information, one estimator a file |
 //! | `usable` | what a probe can read of a label |
 //! | `reconstruction` | how well a target can be rebuilt |
@@ -19,6 +20,7 @@ mod error;
 mod exponential;
 mod folds;
 pub mod information;
+pub mod known;
 mod matrix;
 pub mod neighbors;
 mod neural;

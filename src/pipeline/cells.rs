@@ -175,7 +175,7 @@ impl Taps<'_> {
         let seed = seed(self.plan, &[&information.of, "information"]);
         let variables = &self.plan.variables;
         if let Some(inputs) = &variables.compressed[place] {
-            return measure(estimator, layer.view(), Against::Variable(inputs.view()), uncertainty, seed);
+            return measure(estimator, inputs.view(), Against::Variable(layer.view()), uncertainty, seed);
         }
         let label = &variables.labels[&information.of];
         let classes = label.classes().expect("the plan checked that the label has classes");

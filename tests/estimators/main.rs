@@ -2,6 +2,7 @@
 
 mod compress;
 mod data;
+mod estimators;
 mod gaussian;
 mod goldens;
 mod information;
@@ -9,4 +10,5 @@ mod mlp;
 mod properties;
 mod readings;
 mod reconstruction;
+mod truths;
 mod usable;
