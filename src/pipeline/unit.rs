@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::cells::{Measured, measure_all, missing};
+use super::processing::flag_gains;
 use super::readings::Readings;
 use super::records::NOT_AS_RECORDED;
 use super::rows::{cells, row};
@@ -59,6 +60,7 @@ pub(super) fn rows(
             measure_all(plan, checkpoint, &replayed.taps, inputs, go_on)?
         }
     };
+    flag_gains(&mut measured.measurements);
     // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
     for measurement in &mut measured.measurements {
         measurement.flags.retain(|flag| flag != AMBIGUOUS);

@@ -25,10 +25,10 @@ pub enum Against<'a> {
 ///
 /// Those of the estimator; [`EstimateError::Degenerate`] also where it is not one for such variables, or where permutations
 /// are asked for and mean nothing.
-pub fn measure(
+pub fn measure<'a>(
     estimator: &Estimator,
-    x: ArrayView2<'_, f64>,
-    against: Against<'_>,
+    x: ArrayView2<'a, f64>,
+    against: Against<'a>,
     (intervals, permutations): (&Intervals, Option<Permutations>),
     seed: u64,
 ) -> Result<Vec<Estimate>, EstimateError> {
