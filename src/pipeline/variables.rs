@@ -78,11 +78,6 @@ impl Label {
         }
     }
 
-    /// The number of samples whose label is known.
-    pub(super) fn len(&self) -> usize {
-        self.ids.len()
-    }
-
     /// What it holds, for the plan.
     pub(super) fn words(&self) -> String {
         let what = match &self.target {

@@ -27,7 +27,8 @@ const MAX_ALONE: f64 = 0.5;
 /// As Shwartz-Ziv and Tishby did (`{ range = { low = -1.0, high = 1.0, count = 30 } }`, of tanh units) and Saxe et al.
 /// (`{ width = 0.07 }` and others), to compare with their plots. Of a layer that is a function of the input it is the
 /// entropy of the binned layer, which depends on the bins as much as on the layer, and ends at ln n: where most samples
-/// are alone in their bin the flag `few-samples-per-bin` says that the value counts samples. Plug-in entropies are biased
+/// are alone in their bin the flag `few-samples-per-bin` says that the value counts samples (of a label: where there are
+/// more than half as many patterns as samples). Plug-in entropies are biased
 /// low; the leading term of the bias of the information is in `details` (`miller_madow`) and not subtracted.
 ///
 /// # Cost
@@ -89,7 +90,12 @@ impl LabelInformation for Binning {
         if labels.n_classes() == 1 || checks::is_constant(x) {
             return Ok(vec![Estimate::constant(x.nrows())]);
         }
-        Ok(vec![plug_in(&self.bins.patterns(x)?, labels.classes())])
+        let mut estimate = plug_in(&self.bins.patterns(x)?, labels.classes());
+        let n_patterns = estimate.details["patterns_x"].as_u64().unwrap_or(0);
+        if n_patterns as f64 > MAX_ALONE * x.nrows() as f64 {
+            estimate.flag(Flag::FewSamplesPerBin);
+        }
+        Ok(vec![estimate])
     }
 }
 
@@ -159,8 +165,12 @@ fn plug_in(x: &[usize], y: &[usize]) -> Estimate {
     estimate.detail("patterns_x", n_x);
     estimate.detail("patterns_y", n_y);
     estimate.detail("miller_madow", (joint.len() as f64 + 1.0 - (n_x + n_y) as f64) / (2 * n) as f64);
-    let alone = |counts: &[usize]| counts.iter().filter(|&&count| count == 1).count() as f64 / n as f64;
-    if alone(&of_x) > MAX_ALONE || alone(&of_y) > MAX_ALONE {
+    let mostly_alone = |n_alone: usize| n_alone as f64 > MAX_ALONE * n as f64;
+    let count_alone = |counts: &[usize]| counts.iter().filter(|&&count| count == 1).count();
+    let [alone_x, alone_y] = [&of_x, &of_y].map(|counts| mostly_alone(count_alone(counts)));
+    // Distinct inputs of a layer are as they should be: the value is the entropy of the layer, as long as that has bins of
+    // several samples.
+    if mostly_alone(joint.values().filter(|&&count| count == 1).count()) && alone_x == alone_y {
         estimate.flag(Flag::FewSamplesPerBin);
     }
     checks::flag_ceiling(&mut estimate);
@@ -209,6 +219,9 @@ mod tests {
         let estimate = ContinuousInformation::estimate(&estimator, samples).unwrap();
         let entropy = -(0.5 * 0.5_f64.ln() + 0.5 * 0.25_f64.ln());
         assert!((estimate.value - entropy).abs() < 1e-15);
+        assert!(!estimate.flags.contains(&Flag::FewSamplesPerBin));
+        // Where the layer tells all inputs apart, too, the value is ln n whatever it is.
+        let estimate = ContinuousInformation::estimate(&estimator, Paired::new(x.view(), x.view()).unwrap()).unwrap();
         assert!(estimate.flags.contains(&Flag::FewSamplesPerBin));
     }
 }

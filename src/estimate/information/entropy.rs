@@ -68,7 +68,7 @@ impl Space {
     /// h(X) = −⟨Σⱼ wⱼ [ψ(j) − ln(n − 1) − ln V_d − d ln rᵢⱼ]⟩
     /// ```
     ///
-    /// with the Euclidean distance rᵢⱼ of sample i to its j-th neighbor and the volume V_d of the unit ball.
+    /// with the Euclidean distance rᵢⱼ of sample i to its j-th neighbor and the volume `V_d` of the unit ball.
     ///
     /// # Errors
     ///

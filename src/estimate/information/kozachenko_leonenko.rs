@@ -17,7 +17,7 @@ use crate::estimate::{Estimate, EstimateError, Labels, Paired};
 /// h(X) = ln(n − 1) − ψ(k) + ln V_d + d ⟨ln rᵢ⟩
 /// ```
 ///
-/// where ψ is the digamma function, n the number of samples, V_d the volume of the unit ball in d dimensions, and rᵢ the
+/// where ψ is the digamma function, n the number of samples, `V_d` the volume of the unit ball in d dimensions, and rᵢ the
 /// Euclidean distance of sample i to its k-th neighbor. (Others have ψ(n) for ln(n − 1): 1/2n more an entropy.) The same
 /// k serves all entropies, and [`Form`] says in which coordinates. Not clamped at zero.
 ///

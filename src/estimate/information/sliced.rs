@@ -34,7 +34,7 @@ use crate::estimate::{Estimate, EstimateError, Flag, Labels, Paired};
 /// # Reference
 ///
 /// Z. Goldfeld, K. Greenewald, T. Nuradha, G. Reeves, k-Sliced mutual information: a quantitative study of scalability with
-/// dimension, NeurIPS 2022, <https://arxiv.org/abs/2206.08526>.
+/// dimension, Advances in Neural Information Processing Systems 35 (2022), <https://arxiv.org/abs/2206.08526>.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sliced {

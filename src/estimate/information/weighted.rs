@@ -28,7 +28,7 @@ const TOO_LONG: f64 = 100.0;
 /// h(X) = −⟨Σⱼ wⱼ [ψ(j) − ln(n − 1) − ln V_d − d ln rᵢⱼ]⟩,   j = 1..k
 /// ```
 ///
-/// where ψ is the digamma function, n the number of samples, V_d the volume of the unit ball in d dimensions, and rᵢⱼ the
+/// where ψ is the digamma function, n the number of samples, `V_d` the volume of the unit ball in d dimensions, and rᵢⱼ the
 /// Euclidean distance of sample i to its j-th neighbor. The weights are the shortest ones with Σ wⱼ = 1,
 /// Σ wⱼ Γ(j + 2l/d) / Γ(j) = 0 for l = 1..⌊d/4⌋, and wⱼ = 0 where j is not among ⌊ik/d⌋ for i = 1..d: they cancel the
 /// leading terms of the bias. [`Form`] says in which coordinates. Not clamped at zero.
