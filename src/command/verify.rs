@@ -16,7 +16,7 @@ use super::print;
 use crate::cli::Verify;
 
 /// The estimators that are verified where none is named.
-const ESTIMATORS: [&str; 11] = [
+const ESTIMATORS: [&str; 12] = [
     "{ ksg = { neighbors = [1, 3, 10] } }",
     "{ ksg-2 = { neighbors = 3 } }",
     "{ mixed = { neighbors = 3 } }",
@@ -27,6 +27,7 @@ const ESTIMATORS: [&str; 11] = [
     "{ binning = { bins = { quantile = 10 } } }",
     "{ sliced = { dimensions = 1, slices = 30, neighbors = 3 } }",
     "{ kolchinsky = { variance = 0.25 } }",
+    "{ info-nce = {} }",
     "{ ross = { neighbors = 3 } }",
 ];
 

@@ -119,6 +119,21 @@ fn permutations_tell_something_from_nothing() {
     assert_eq!(classes.null.unwrap().p_value, Some(0.05));
 }
 
+/// The bound is below the truth but for three standard errors, and a network finds most of it.
+#[test]
+fn a_network_bounds_the_information_from_below() {
+    for (name, least) in [("normal", 0.3), ("two pairs in 3+3", 0.75)] {
+        let known = known(name);
+        let bound = estimates("{ info-nce = { batch = 256 } }", &known, 2000, 1, None).swap_remove(0);
+        let margin = 3.0 * bound.std_error.unwrap();
+        assert!(bound.value > least && bound.value < known.truth + margin, "{name}: {}", bound.value);
+        assert_eq!((bound.interval, &bound.flags[..]), (None, &[][..]));
+        assert_eq!(bound, estimates("{ info-nce = { batch = 256 } }", &known, 2000, 1, None)[0]);
+    }
+    let nothing = &estimates("{ info-nce = {} }", &known("independent"), 1000, 1, None)[0];
+    assert!(nothing.value.abs() < 0.05, "{}", nothing.value);
+}
+
 #[test]
 fn bounds_of_a_layer_alone_have_no_null() {
     let Drawn::Layer(layer, _) = known("noisy layer").draw(200, 1) else { panic!("a layer was asked for") };

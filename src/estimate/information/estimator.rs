@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binning, ContinuousInformation, Gaussian, Kde, Kolchinsky, KozachenkoLeonenko, Ksg, Ksg2, LabelInformation, Mixed,
-    Ross, Several, Sliced, Weighted,
+    Binning, ContinuousInformation, Gaussian, InfoNce, Kde, Kolchinsky, KozachenkoLeonenko, Ksg, Ksg2,
+    LabelInformation, Mixed, Ross, Several, Sliced, Weighted,
 };
 
 /// An estimator of mutual information by name, with its parameters.
@@ -29,6 +29,8 @@ pub enum Estimator {
     Kolchinsky(Kolchinsky),
     /// Bins.
     Binning(Binning),
+    /// A neural lower bound, for two continuous variables.
+    InfoNce(InfoNce),
     /// The mean over random projections.
     Sliced(Sliced),
     /// Nearest neighbors, for a continuous variable and a label.
@@ -49,6 +51,7 @@ impl Estimator {
             Self::Gaussian(gaussian) => Some(gaussian),
             Self::Kolchinsky(bounds) => Some(bounds),
             Self::Binning(binning) => Some(binning),
+            Self::InfoNce(bound) => Some(bound),
             Self::Sliced(sliced) => Some(sliced),
             Self::Ross(_) => None,
         }
@@ -64,7 +67,7 @@ impl Estimator {
             Self::Binning(binning) => Some(binning),
             Self::Sliced(sliced) => Some(sliced),
             Self::Ross(ross) => Some(ross),
-            Self::Ksg(_) | Self::Ksg2(_) | Self::Mixed(_) | Self::Kde(_) | Self::Gaussian(_) => None,
+            Self::Ksg(_) | Self::Ksg2(_) | Self::Mixed(_) | Self::Kde(_) | Self::Gaussian(_) | Self::InfoNce(_) => None,
         }
     }
 
@@ -98,7 +101,7 @@ impl Estimator {
                     Self::Kolchinsky(Kolchinsky { variance: variance.into(), bound: bound.into() })
                 })
                 .collect(),
-            Self::Kde(_) | Self::Gaussian(_) | Self::Binning(_) => vec![self.clone()],
+            Self::Kde(_) | Self::Gaussian(_) | Self::Binning(_) | Self::InfoNce(_) => vec![self.clone()],
         }
     }
 
@@ -115,6 +118,7 @@ impl Estimator {
             Self::Gaussian(_) => "gaussian",
             Self::Kolchinsky(_) => "kolchinsky",
             Self::Binning(_) => "binning",
+            Self::InfoNce(_) => "info-nce",
             Self::Sliced(_) => "sliced",
             Self::Ross(_) => "ross",
         }
@@ -151,10 +155,10 @@ mod tests {
              { kde = {} }, { kde = { bandwidth = [0.1, 0.2] } }, { gaussian = {} }, { kolchinsky = { variance = 0.1 } },
              { binning = { bins = { width = 0.07 } } }, { ross = { neighbors = [1, 5] } },
              { sliced = { dimensions = 1, slices = 10, neighbors = 3 } },
-             { binning = { bins = { range = { low = -1.0, high = 1.0, count = 30 } } } }",
+             { binning = { bins = { range = { low = -1.0, high = 1.0, count = 30 } } } }, { info-nce = {} }",
         );
         let n_each: Vec<usize> = stage.estimators.iter().map(|estimator| estimator.each().len()).collect();
-        assert_eq!(n_each, [2, 1, 1, 2, 1, 1, 2, 1, 2, 1, 2, 1, 1]);
+        assert_eq!(n_each, [2, 1, 1, 2, 1, 1, 2, 1, 2, 1, 2, 1, 1, 1]);
         for one in stage.estimators.iter().flat_map(Estimator::each) {
             let text = serde_json::to_string(&one).unwrap();
             assert!(text.starts_with(&format!("{{\"{}\":", one.name())), "{text}");

@@ -43,7 +43,10 @@ pub fn measure<'a>(
     }
     let mut seeds = SplitMix64::new(seed);
     let (of_parts, of_permutations) = (seeds.next_u64(), seeds.next_u64());
-    if let Intervals::Subsampling(subsampling) = intervals {
+    if let Estimator::InfoNce(_) = estimator {
+        let reason = "subsamples would train a network each; the standard error is that of held-out samples";
+        estimates.iter_mut().for_each(|estimate| estimate.detail("no_interval", reason));
+    } else if let Intervals::Subsampling(subsampling) = intervals {
         subsampling.add(&mut estimates, estimator, &sides, of_parts);
     }
     if let Some(permutations) = permutations {

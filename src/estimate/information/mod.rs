@@ -12,6 +12,7 @@
 //! | [`Kolchinsky`] | a layer with noise and its input, or a label | any dimension |
 //! | [`Binning`] | two variables, or one and a label | comparison with published plots |
 //! | [`Sliced`] | two continuous variables, or one and a label | any dimension; another quantity |
+//! | [`InfoNce`] | two continuous variables | many dimensions, as a lower bound |
 //! | [`Ross`] | a continuous variable and a label | few dimensions, any smooth density of each class |
 //!
 //! | File | Holds |
@@ -30,6 +31,7 @@ mod classes;
 mod entropy;
 mod estimator;
 mod gaussian;
+mod info_nce;
 mod kde;
 mod kernel;
 mod kolchinsky;
@@ -56,6 +58,7 @@ pub use binning::{Binning, Bins};
 pub use entropy::Form;
 pub use estimator::Estimator;
 pub use gaussian::Gaussian;
+pub use info_nce::InfoNce;
 pub use kde::Kde;
 pub use kolchinsky::{Bound, Kolchinsky};
 pub use kozachenko_leonenko::KozachenkoLeonenko;
