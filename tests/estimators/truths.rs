@@ -62,8 +62,8 @@ fn pairwise_bounds_hold_the_information_of_a_noisy_layer() {
     assert!(bounds[1].value < layer.truth && layer.truth < bounds[0].value);
 }
 
-/// Of 30 intervals of 95 %, fewer than 25 hold the truth once in 1,000 where the level is kept. `docs/intervals.md` has the
-/// coverage of many more.
+/// Of 30 intervals of 95 %, fewer than 25 hold the truth once in 1,000 where the level is kept; `infoplane verify --draws`
+/// counts more of them.
 #[test]
 fn intervals_hold_the_truth_as_often_as_they_say() {
     for (text, name) in [
