@@ -181,7 +181,8 @@ def races(options, scratch):
     for threads in (1, 2):
         for d in (1, 4, 8):
             x, y = scratch / f"x{d}.npy", scratch / f"y{d}.npy"
-            ours = measure("information", "--x", x, "--y", y, "--estimator", "{ ksg = { neighbors = 5 } }")
+            ours = measure("information", "--x", x, "--y", y, "--estimator", "{ ksg = { neighbors = 5 } }",
+                           "--interval", "{ none = {} }")
             yield Race(f"ksg-{d}+{d}", threads, ours, [RIVALS / "information.py", x, y, "--repeat", 2], True)
         for d in (64, 512):
             x, y = scratch / f"layer{d}.npy", scratch / "labels.npy"

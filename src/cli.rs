@@ -61,6 +61,11 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// One estimator on arrays on disk; prints one JSON object.
     Measure(Measure),
+    /// Every estimator of information on distributions whose information is known.
+    #[command(
+        after_help = "Example:\n  infoplane verify --estimator '{ ksg = { neighbors = 3 } }' --draws 100    how often does the interval hold the truth?"
+    )]
+    Verify(Verify),
     /// SQL over a result folder; the tables are `measurements` and `checkpoints`.
     Query(Query),
 }
@@ -131,6 +136,29 @@ pub(crate) enum OutputFormat {
     Table,
 }
 
+/// `verify`
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Only this estimator, as in a pipeline file; may be given several times.
+    #[arg(long)]
+    pub(crate) estimator: Vec<String>,
+    /// Only distributions with this in their name.
+    #[arg(long)]
+    pub(crate) distribution: Option<String>,
+    /// Samples of each distribution.
+    #[arg(long, default_value = "1000")]
+    pub(crate) samples: NonZeroUsize,
+    /// Draws of these samples: values are means over them, and it is counted how many intervals hold the truth.
+    #[arg(long, default_value = "1")]
+    pub(crate) draws: NonZeroUsize,
+    /// The seed of the first draw.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One JSON array in place of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `measure`
 #[derive(Debug, Args)]
 pub(crate) struct Measure {
@@ -169,7 +197,7 @@ pub(crate) struct InformationArguments {
     /// Integer labels in place of the second variable.
     #[arg(long)]
     pub(crate) labels: Option<PathBuf>,
-    /// The estimator, as in a pipeline file: `{ ksg = { neighbors = 3 } }`, `{ gaussian = {} }`, `{ ross = { neighbors = 3 } }`.
+    /// The estimator, as in a pipeline file: `{ ksg = { neighbors = 3 } }`, `{ gaussian = {} }`, `{ ross = { neighbors = 3 } }`; with several values of a setting, `{ ksg = { neighbors = [1, 3, 10] } }`, a list of objects.
     #[arg(long)]
     pub(crate) estimator: String,
     /// How variables (not labels) are compressed first: `{ pca = { components = 4 } }`.
@@ -178,6 +206,15 @@ pub(crate) struct InformationArguments {
     /// What is done to each coordinate then: `raw` or `standardized`.
     #[arg(long, default_value = "raw")]
     pub(crate) margins: String,
+    /// How the interval is found: `{ subsampling = { parts = 10, rounds = 1, level = 0.95 } }` or `{ none = {} }`.
+    #[arg(long, default_value = "{ subsampling = {} }")]
+    pub(crate) interval: String,
+    /// Hold the value against this many permutations of the samples, 19 or more.
+    #[arg(long)]
+    pub(crate) permutations: Option<usize>,
+    /// The seed of subsamples and permutations.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 /// `measure usable`

@@ -32,6 +32,7 @@ fn help_names_the_commands_and_the_exit_codes() {
         ("check", &["<PIPELINE>"]),
         ("inspect", &["<PATH>"]),
         ("measure", &["information", "usable", "reconstruction"]),
+        ("verify", &["--estimator", "--distribution", "--samples", "--draws", "--json"]),
         ("query", &["<RESULTS>", "<SQL>", "--format", "csv", "json", "table"]),
     ];
     for (name, words) in commands {
@@ -312,6 +313,45 @@ fn reconstruction_is_the_noise_that_is_left() {
     // From the first coordinate alone the second one's variance of 1 is left: 10 of 9 + 1 and half of the image.
     close(&rebuild("@first.npy", "@exact.npy"), 1.0, 0.2);
     close(&rebuild("@first.npy", "@images.npy"), 0.5, 0.1);
+}
+
+#[test]
+fn several_neighbors_and_permutations_give_a_list() {
+    let arrays = Arrays::new();
+    let [x, y] = &golden_sets()[1];
+    arrays.put("x.npy", npy_f64(&[500], x));
+    arrays.put("y.npy", npy_f64(&[500], y));
+    let estimator = ["--estimator", "{ ksg-2 = { neighbors = [1, 3] } }", "--permutations", "19"];
+    let words = [&["information", "--x", "@x.npy", "--y", "@y.npy"], &estimator[..]].concat();
+    let list: Vec<Value> = serde_json::from_str(&arrays.try_measure(&words).success()).unwrap();
+    for (object, (neighbors, value)) in list.iter().zip([(1, 0.473_875_736_265), (3, 0.325_570_061_146)]) {
+        close(object, value, 1e-9);
+        assert_eq!(object["estimator"]["ksg-2"]["neighbors"], neighbors);
+        let interval = &object["interval"];
+        assert!(interval["low"].as_f64().unwrap() < value && value < interval["high"].as_f64().unwrap(), "{object}");
+        // The least that 19 permutations can give.
+        assert_eq!((&object["null"]["p_value"], &object["null"]["permutations"]), (&json!(0.05), &json!(19)));
+    }
+    assert_eq!(list.len(), 2);
+    assert_eq!(arrays.try_measure(&words).out, arrays.try_measure(&words).out);
+    arrays
+        .try_measure(&[&words[..], &["--interval", "{ subsampling = { level = 2.0 } }"]].concat())
+        .refused(&["level 2"]);
+}
+
+#[test]
+fn verify_prints_a_table_and_json() {
+    let arguments = ["verify", "--distribution", "normal", "--samples", "200", "--estimator", "{ gaussian = {} }"];
+    let table = run_program(arguments).success();
+    contains_all(&table, &["estimator", "truth", "covers", "dense normal 2+2", "0.413"]);
+    let json = run_program(arguments.into_iter().chain(["--json", "--draws", "5"])).success();
+    let rows: Vec<Value> = serde_json::from_str(&json).unwrap();
+    let normal = rows.iter().find(|row| row["distribution"] == "normal").unwrap();
+    // The error of the mean of 5 draws of 200 samples is 0.75/√1000 = .024 at this correlation.
+    assert!(normal["error"].as_f64().unwrap().abs() < 0.1, "{normal}");
+    assert!(normal["covered"].as_u64().unwrap() >= 2 && normal["n_draws"] == 5, "{normal}");
+    run_program(["verify", "--distribution", "nothing like it"]).refused(&["--distribution", "swiss roll"]);
+    run_program(["verify", "--estimator", "{ mine = {} }"]).refused(&["unknown variant `mine`"]);
 }
 
 #[test]

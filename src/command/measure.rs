@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use infoplane::estimate::compress::{Compression, Margins};
-use infoplane::estimate::information::Estimator;
+use infoplane::estimate::information::{self, Against, Estimator, Intervals};
 use infoplane::estimate::reconstruction::Decoder;
 use infoplane::estimate::usable::{Probe, Target};
-use infoplane::estimate::{Estimate, Labels, Paired, Split, finite};
+use infoplane::estimate::{Estimate, Labels, Permutations, Split, finite};
 use infoplane::samples::{Array, Column, ColumnKind, ColumnLabels, Description};
 use ndarray::{Array1, Array2, Axis, concatenate};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::cli::{InformationArguments, Measure, Quantity, ReconstructionArgument
 /// `measure`
 pub(crate) fn measure(arguments: &Measure) -> anyhow::Result<ExitCode> {
     let object = match &arguments.quantity {
-        Quantity::Information(arguments) => information(arguments)?,
+        Quantity::Information(arguments) => mutual_information(arguments)?,
         Quantity::Usable(arguments) => usable(arguments)?,
         Quantity::Reconstruction(arguments) => reconstruction(arguments)?,
     };
@@ -29,7 +29,7 @@ pub(crate) fn measure(arguments: &Measure) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn information(arguments: &InformationArguments) -> anyhow::Result<Value> {
+fn mutual_information(arguments: &InformationArguments) -> anyhow::Result<Value> {
     let estimator: Estimator = toml_value("--estimator", &arguments.estimator)?;
     let compress: Compression = toml_value("--compress", &arguments.compress)?;
     let margins: Margins = toml_value("--margins", &format!("\"{}\"", arguments.margins))?;
@@ -38,30 +38,34 @@ fn information(arguments: &InformationArguments) -> anyhow::Result<Value> {
         Ok(margins.rescale(compressed.scores.view()).samples)
     };
     let x = prepare(&arguments.x)?;
-    let estimate = match (&arguments.y, &arguments.labels) {
-        (Some(y), _) => {
-            let path = y;
+    let interval: Intervals = toml_value("--interval", &arguments.interval)?;
+    let permutations = arguments.permutations.map(Permutations::try_from).transpose().map_err(anyhow::Error::msg)?;
+    let measure = |against: Against<'_>| {
+        let uncertainty = (&interval, permutations);
+        information::measure(&estimator, x.view(), against, uncertainty, arguments.seed)
+    };
+    let estimates = match (&arguments.y, &arguments.labels) {
+        (Some(path), _) => {
             let y = prepare(path)?;
             same_rows(path, y.nrows(), &arguments.x, x.nrows())?;
-            let estimator = estimator
-                .continuous()
-                .context("`--estimator`: this estimator is for labels; give `--labels`, or use `ksg` or `gaussian`")?;
-            if x.ncols() == 0 || y.ncols() == 0 {
-                Estimate::constant(x.nrows())
-            } else {
-                estimator.estimate(Paired::new(x.view(), y.view())?)?
-            }
+            let wrong = "`--estimator`: this estimator is for labels; give `--labels`, or use `ksg` or `gaussian`";
+            estimator.continuous().context(wrong)?;
+            measure(Against::Variable(y.view()))?
         }
         (None, Some(path)) => {
             let labels = labels(path, x.nrows(), &arguments.x)?;
-            let estimator = estimator
-                .labeled()
-                .context("`--estimator`: this estimator is for two continuous variables; give `--y`, or use `ross`")?;
-            if x.ncols() == 0 { Estimate::constant(x.nrows()) } else { estimator.estimate(x.view(), &labels)? }
+            let wrong = "`--estimator`: this estimator is for two continuous variables; give `--y`, or use `ross`";
+            estimator.labeled().context(wrong)?;
+            measure(Against::Labels(&labels))?
         }
         (None, None) => bail!("needed `--y` or `--labels`"),
     };
-    object(estimate, &estimator, &json!({ "compress": compress, "margins": margins }))
+    let settings = json!({ "compress": compress, "margins": margins, "interval": interval, "seed": arguments.seed });
+    let each = estimates.into_iter().zip(estimator.each());
+    let mut objects =
+        each.map(|(estimate, one)| object(estimate, &one, &settings)).collect::<anyhow::Result<Vec<Value>>>()?;
+    // One object for one estimate, as for every other quantity.
+    Ok(if objects.len() == 1 { objects.remove(0) } else { Value::Array(objects) })
 }
 
 fn usable(arguments: &UsableArguments) -> anyhow::Result<Value> {
@@ -177,6 +181,7 @@ fn object(estimate: Estimate, estimator: &impl Serialize, settings: &Value) -> a
         "value": estimate.value,
         "unit": estimate.unit,
         "std_error": estimate.std_error,
+        "interval": estimate.interval,
         "null": estimate.null,
         "n_samples": estimate.n_samples,
         "flags": estimate.flags,
@@ -197,7 +202,7 @@ fn held_out(rows: usize, arguments: &SplitArguments) -> anyhow::Result<Split> {
 }
 
 /// A value in the TOML of pipeline files.
-fn toml_value<T: DeserializeOwned>(option: &str, text: &str) -> anyhow::Result<T> {
+pub(super) fn toml_value<T: DeserializeOwned>(option: &str, text: &str) -> anyhow::Result<T> {
     #[derive(serde::Deserialize)]
     struct Wrapped<T> {
         value: T,

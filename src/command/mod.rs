@@ -5,6 +5,7 @@ mod inspect;
 mod measure;
 mod progress;
 mod run;
+mod verify;
 
 pub(crate) use bind::bind;
 pub(crate) use inspect::inspect;

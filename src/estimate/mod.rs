@@ -4,6 +4,7 @@
 //!
 //! | folder | what it estimates |
 //! |---|---|
+//! | `known` | distributions whose information is known |
 //! | `information` | mutual information, one estimator a file |
 //! | `usable` | what a probe can read of a label |
 //! | `reconstruction` | how well a target can be rebuilt |
@@ -16,12 +17,15 @@ mod columns;
 pub mod compress;
 mod digamma;
 mod error;
+mod exponential;
 mod folds;
 pub mod information;
+pub mod known;
 mod matrix;
 pub mod neighbors;
 mod neural;
 mod outcome;
+mod permutations;
 pub mod random;
 pub mod reconstruction;
 mod samples;
@@ -32,6 +36,7 @@ pub use columns::Element;
 pub use digamma::digamma;
 pub use error::EstimateError;
 pub use folds::Folds;
-pub use outcome::{Estimate, Flag, Null, Unit};
+pub use outcome::{Estimate, Flag, Interval, Null, Unit};
+pub use permutations::Permutations;
 pub use samples::{Labels, Paired, SampleError, finite};
 pub use split::Split;

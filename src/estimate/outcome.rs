@@ -56,6 +56,14 @@ pub enum Flag {
     Separable,
     /// The value is not above what labels that have nothing to do with the layer give, one time in twenty.
     WithinNull,
+    /// The weights of the neighbors are so long that they blow up the noise.
+    LongWeights,
+    /// The bandwidth that the samples make the most likely lies at an end of what was tried.
+    BandwidthAtEdge,
+    /// Most bins hold one sample only: the value counts samples.
+    FewSamplesPerBin,
+    /// The value changes with the number of samples by more than its error.
+    SampleSizeBias,
     /// The temperature that calibrates the probe lies at an end of what was tried.
     TemperatureAtEdge,
 }
@@ -73,6 +81,17 @@ pub struct Null {
     pub permutations: Option<usize>,
 }
 
+/// Where the value could as well lie with other samples of the same kind; of its bias it says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Interval {
+    /// The lower end, in the unit of the value.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// The part of such intervals that hold the expected value.
+    pub level: f64,
+}
+
 /// A value with its uncertainty and its caveats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
@@ -82,6 +101,8 @@ pub struct Estimate {
     pub unit: Unit,
     /// One standard error of `value`, of its variance only: it says nothing of bias.
     pub std_error: Option<f64>,
+    /// An interval around `value`.
+    pub interval: Option<Interval>,
     /// What there would be if there were nothing to find.
     pub null: Option<Null>,
     /// The samples that `value` is a mean over: held-out ones where there is a split.
@@ -96,7 +117,7 @@ impl Estimate {
     /// An estimate without flags or details.
     #[must_use]
     pub fn new(value: f64, unit: Unit, std_error: Option<f64>, n_samples: usize) -> Self {
-        Self { value, unit, std_error, null: None, n_samples, flags: Vec::new(), details: Map::new() }
+        Self { value, unit, std_error, interval: None, null: None, n_samples, flags: Vec::new(), details: Map::new() }
     }
 
     /// Exactly no information: what a variable that never varies says of another.

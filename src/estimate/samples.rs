@@ -1,6 +1,6 @@
 //! Samples checked once at the border, so that no estimator checks again.
 
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView1, ArrayView2};
 use thiserror::Error;
 
 /// Why arrays are not samples.
@@ -130,6 +130,12 @@ impl Labels {
     /// The same names for other classes of the samples.
     pub(super) fn with_classes(&self, classes: Vec<usize>) -> Self {
         Self { classes, names: self.names.clone() }
+    }
+
+    /// The labels of the samples at `rows`, numbered anew.
+    #[must_use]
+    pub fn at(&self, rows: &[usize]) -> Self {
+        Self::new(rows.iter().map(|&row| self.names[self.classes[row]]).collect::<Array1<i64>>().view())
     }
 
     /// The class of each sample, in `0..n_classes`.

@@ -12,8 +12,9 @@ use super::variables::{INPUT, Label};
 use super::{Information, Measure, Plan, Reconstruction, Usable};
 use crate::archive::Checkpoint;
 use crate::estimate::compress::{Compressed, Compression};
+use crate::estimate::information::{Against, Estimator, measure};
 use crate::estimate::usable::{Reading, Target, control, selectivity};
-use crate::estimate::{Estimate, EstimateError, Flag, Labels, Paired, Split, Unit, finite};
+use crate::estimate::{Estimate, EstimateError, Flag, Labels, Split, Unit, finite};
 use crate::replay::{Activations, ReplayError};
 use crate::table::{MeasurementRow, SampleRow};
 
@@ -98,13 +99,21 @@ fn distinct_compressions(measures: &[Measure]) -> Vec<&Compression> {
     distinct
 }
 
-/// The names of the rows of a measure that are always there, whether there is a value or not.
-pub(super) fn names(plan: &Plan, measure: &Measure) -> Vec<&'static str> {
-    let Measure::Usable(usable) = measure else { return vec![measure.name()] };
-    if usable.given.is_some() {
-        return vec![measure.name()];
+/// The rows of a measure that are always there, for a reason without a value.
+pub(super) fn missing(plan: &Plan, measure: &Measure, reason: &str) -> Vec<Found> {
+    let found = |name: &'static str| Found::new(name, Err(reason.to_owned()));
+    match measure {
+        Measure::Usable(usable) if usable.given.is_none() => names(plan, usable).into_iter().map(found).collect(),
+        _ => {
+            let each = measure.each();
+            each.iter().map(|one| Found { parameters: Some(one.parameters()), ..found(one.name()) }).collect()
+        }
     }
-    let mut names = vec![measure.name()];
+}
+
+/// The names of the rows about usable information that are always there.
+fn names(plan: &Plan, usable: &Usable) -> Vec<&'static str> {
+    let mut names = vec!["usable"];
     if plan.variables.labels[&usable.label].classes().is_some() {
         names.extend(["usable-calibrated", "usable-fraction", "accuracy"]);
     } else {
@@ -121,9 +130,7 @@ impl Taps<'_> {
     fn measure(&self, checkpoint: &Checkpoint, cell: Cell) -> (Vec<Found>, Vec<SampleRow>) {
         let measure = &self.plan.pipeline.estimate.measures[cell.place];
         let result = match measure {
-            Measure::Information(information) => {
-                self.information(cell, information).map(|found| (vec![found], Vec::new()))
-            }
+            Measure::Information(information) => self.information(cell, information).map(|found| (found, Vec::new())),
             Measure::Reconstruction(reconstruction) => {
                 let outcome = self.reconstruction(cell, reconstruction);
                 outcome.map(|estimate| (vec![Found::new(measure.name(), Ok(estimate))], Vec::new()))
@@ -131,29 +138,29 @@ impl Taps<'_> {
             Measure::Usable(usable) if usable.given.is_some() => self.beyond(checkpoint, cell, usable),
             Measure::Usable(usable) => self.usable(checkpoint, cell, usable),
         };
-        result.unwrap_or_else(|reason| {
-            let names = names(self.plan, measure);
-            (names.into_iter().map(|name| Found::new(name, Err(reason.clone()))).collect(), Vec::new())
-        })
+        result.unwrap_or_else(|reason| (missing(self.plan, measure, &reason), Vec::new()))
     }
 
-    /// Information between a compressed layer and the input or a label.
-    fn information(&self, cell: Cell, information: &Information) -> Result<Found, String> {
+    /// Information between a compressed layer and the input or a label, for each setting of the estimator.
+    fn information(&self, cell: Cell, information: &Information) -> Result<Vec<Found>, String> {
         let which = self.compressions.iter().position(|compression| *compression == &information.compress);
         let layer = &self.compressed[cell.tap][which.expect("every compression is among the distinct ones")];
         let layer = layer.as_ref().map_err(Clone::clone)?;
         let rescaled = information.margins.rescale(layer.scores.view()).samples;
         let n_components = Some(rescaled.ncols());
-        let mut estimate =
-            self.informed(cell.place, information, &rescaled).map_err(|error: EstimateError| error.to_string())?;
-        if information.of == INPUT {
-            estimate.flag(Flag::Deterministic);
-        }
-        if let Compression::Pca(_) = information.compress {
-            estimate.detail("explained_variance", layer.explained_variance_ratio.iter().sum::<f64>());
-            estimate.detail("rank", layer.rank);
-        }
-        Ok(Found { n_components, ..Found::new("information", Ok(estimate)) })
+        let estimates = self.informed(cell.place, information, &rescaled).map_err(|error| error.to_string())?;
+        let each = Measure::Information(information.clone()).each();
+        let found = estimates.into_iter().zip(each).map(|(mut estimate, one)| {
+            if information.of == INPUT && !is_finite_by_itself(&information.estimator) {
+                estimate.flag(Flag::Deterministic);
+            }
+            if let Compression::Pca(_) = information.compress {
+                estimate.detail("explained_variance", layer.explained_variance_ratio.iter().sum::<f64>());
+                estimate.detail("rank", layer.rank);
+            }
+            Found { n_components, parameters: Some(one.parameters()), ..Found::new("information", Ok(estimate)) }
+        });
+        Ok(found.collect())
     }
 
     fn informed(
@@ -161,23 +168,18 @@ impl Taps<'_> {
         place: usize,
         information: &Information,
         layer: &Array2<f64>,
-    ) -> Result<Estimate, EstimateError> {
-        let degenerate = |error: crate::estimate::SampleError| EstimateError::Degenerate { reason: error.to_string() };
+    ) -> Result<Vec<Estimate>, EstimateError> {
+        let Information { estimator, interval, permutations, .. } = information;
+        let uncertainty = (interval, *permutations);
+        // The same subsamples and permutations for every layer and checkpoint.
+        let seed = seed(self.plan, &[&information.of, "information"]);
         let variables = &self.plan.variables;
         if let Some(inputs) = &variables.compressed[place] {
-            if layer.ncols() == 0 || inputs.ncols() == 0 {
-                return Ok(Estimate::constant(layer.nrows()));
-            }
-            let pairs = Paired::new(inputs.view(), layer.view()).map_err(degenerate)?;
-            return information.estimator.continuous().expect("the plan checked the estimator").estimate(pairs);
+            return measure(estimator, inputs.view(), Against::Variable(layer.view()), uncertainty, seed);
         }
         let label = &variables.labels[&information.of];
-        if layer.ncols() == 0 {
-            return Ok(Estimate::constant(label.len()));
-        }
         let classes = label.classes().expect("the plan checked that the label has classes");
-        let estimator = information.estimator.labeled().expect("the plan checked the estimator");
-        label.with_known(layer.view(), |layer| estimator.estimate(layer, classes))
+        label.with_known(layer.view(), |layer| measure(estimator, layer, Against::Labels(classes), uncertainty, seed))
     }
 
     fn reconstruction(&self, cell: Cell, reconstruction: &Reconstruction) -> Result<Estimate, String> {
@@ -348,6 +350,11 @@ impl Taps<'_> {
         })
         .collect()
     }
+}
+
+/// Whether an estimator makes the variables discrete, or adds noise of its own.
+fn is_finite_by_itself(estimator: &Estimator) -> bool {
+    matches!(estimator, Estimator::Kolchinsky(_) | Estimator::Binning(_))
 }
 
 /// The share of held-out samples whose type occurs in training.

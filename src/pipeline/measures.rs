@@ -4,10 +4,11 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
+use crate::estimate::Permutations;
 use crate::estimate::compress::{Compression, Margins};
-use crate::estimate::information::Estimator;
+use crate::estimate::information::{Estimator, Intervals};
 use crate::estimate::reconstruction::Decoder;
-use crate::estimate::usable::{Fractions, Permutations, Probe};
+use crate::estimate::usable::{Fractions, Probe};
 
 /// A number about one layer of one checkpoint.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -33,8 +34,14 @@ pub struct Information {
     /// What is done to each coordinate after compression: `"raw"` or `"standardized"`.
     #[serde(default)]
     pub margins: Margins,
-    /// The estimator.
+    /// The estimator; where a setting has several values, each gives a row.
     pub estimator: Estimator,
+    /// How intervals are found.
+    #[serde(default)]
+    pub interval: Intervals,
+    /// Hold the value against this many permutations of the samples, 19 or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permutations: Option<Permutations>,
 }
 
 /// Usable information about a label.
@@ -118,6 +125,14 @@ impl Measure {
             Self::Usable(usable) => &usable.label,
             Self::Reconstruction(_) => "input",
         }
+    }
+
+    /// The measures that give one row of their name each, in the order of the rows.
+    #[must_use]
+    pub fn each(&self) -> Vec<Self> {
+        let Self::Information(information) = self else { return vec![self.clone()] };
+        let estimators = information.estimator.each().into_iter();
+        estimators.map(|estimator| Self::Information(Information { estimator, ..information.clone() })).collect()
     }
 
     /// The measure with all its parameters, as JSON.

@@ -21,6 +21,7 @@ mod error;
 mod file;
 mod measures;
 mod plan;
+mod processing;
 mod readings;
 mod records;
 mod reference;

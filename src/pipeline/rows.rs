@@ -17,6 +17,8 @@ pub(super) struct Cell {
 pub(super) struct Found {
     /// The name of the measure in the table.
     pub measure: &'static str,
+    /// The measure with the one value of each setting that was used, as JSON; none where it has no other.
+    pub parameters: Option<String>,
     /// The class that it is about.
     pub class: Option<String>,
     pub outcome: Result<Estimate, String>,
@@ -28,7 +30,7 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn new(measure: &'static str, outcome: Result<Estimate, String>) -> Self {
-        Self { measure, class: None, outcome, n_components: None, n_train: None }
+        Self { measure, parameters: None, class: None, outcome, n_components: None, n_train: None }
     }
 }
 
@@ -41,6 +43,9 @@ pub(super) fn cells(plan: &Plan) -> impl Iterator<Item = Cell> {
 /// The row of a value.
 pub(super) fn row(plan: &Plan, checkpoint: &Checkpoint, cell: Cell, found: Found) -> MeasurementRow {
     let mut row = blank(plan, checkpoint, cell, &found);
+    if let Some(parameters) = found.parameters {
+        row.parameters = parameters;
+    }
     row.class = found.class;
     row.n_train = found.n_train.map(|count| count as u64);
     match found.outcome {
@@ -52,6 +57,8 @@ pub(super) fn row(plan: &Plan, checkpoint: &Checkpoint, cell: Cell, found: Found
             row.unit = name(&estimate.unit);
             row.value = Some(estimate.value);
             row.std_error = estimate.std_error.filter(|error| error.is_finite());
+            row.interval_low = estimate.interval.map(|interval| interval.low);
+            row.interval_high = estimate.interval.map(|interval| interval.high);
             row.null_mean = estimate.null.and_then(|null| null.mean);
             row.null_high = estimate.null.map(|null| null.high);
             row.p_value = estimate.null.and_then(|null| null.p_value);
@@ -83,6 +90,8 @@ fn blank(plan: &Plan, checkpoint: &Checkpoint, cell: Cell, found: &Found) -> Mea
         unit: name(&unit(found.measure)),
         value: None,
         std_error: None,
+        interval_low: None,
+        interval_high: None,
         null_mean: None,
         null_high: None,
         p_value: None,

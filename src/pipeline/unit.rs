@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use super::cells::{Measured, measure_all, names};
+use super::cells::{Measured, measure_all, missing};
+use super::processing::flag_gains;
 use super::readings::Readings;
 use super::records::NOT_AS_RECORDED;
-use super::rows::{Found, cells, row};
+use super::rows::{cells, row};
 use super::{PipelineError, Plan};
 use crate::archive::{Checkpoint, Weights};
 use crate::replay::{ReplayError, Replayed, Score, Session, replay, score};
@@ -59,6 +60,7 @@ pub(super) fn rows(
             measure_all(plan, checkpoint, &replayed.taps, inputs, go_on)?
         }
     };
+    flag_gains(&mut measured.measurements);
     // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
     for measurement in &mut measured.measurements {
         measurement.flags.retain(|flag| flag != AMBIGUOUS);
@@ -75,8 +77,8 @@ pub(super) fn rows(
 /// The rows of a checkpoint that failed as a whole: every planned one, without a value.
 pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, reason: &str) -> Rows {
     let all = cells(plan).flat_map(|cell| {
-        let names = names(plan, &plan.pipeline.estimate.measures[cell.place]);
-        names.into_iter().map(move |name| row(plan, checkpoint, cell, Found::new(name, Err(reason.to_owned()))))
+        let missing = missing(plan, &plan.pipeline.estimate.measures[cell.place], reason);
+        missing.into_iter().map(move |found| row(plan, checkpoint, cell, found))
     });
     let measured = Measured { measurements: all.collect(), samples: Vec::new() };
     let own = checkpoint_row(plan, checkpoint, hash);

@@ -78,11 +78,6 @@ impl Label {
         }
     }
 
-    /// The number of samples whose label is known.
-    pub(super) fn len(&self) -> usize {
-        self.ids.len()
-    }
-
     /// What it holds, for the plan.
     pub(super) fn words(&self) -> String {
         let what = match &self.target {
@@ -140,7 +135,9 @@ impl Variables {
         let measures = &pipeline.estimate.measures;
         for (place, measure) in measures.iter().enumerate() {
             check(measure, &labels, taps).map_err(|reason| at(place, measure, reason))?;
-            if let Some(first) = measures[..place].iter().position(|other| other.parameters() == measure.parameters()) {
+            let own = parameters(measure);
+            let shared = |other: &Measure| parameters(other).iter().any(|parameters| own.contains(parameters));
+            if let Some(first) = measures[..place].iter().position(shared) {
                 return Err(at(
                     place,
                     measure,
@@ -189,6 +186,11 @@ impl Variables {
     }
 }
 
+/// What tells the rows of a measure from those of others.
+fn parameters(measure: &Measure) -> Vec<String> {
+    measure.each().iter().map(Measure::parameters).collect()
+}
+
 fn at(place: usize, measure: &Measure, reason: String) -> PipelineError {
     PipelineError::Measure { number: place + 1, measure: measure.name(), reason }
 }
@@ -202,12 +204,18 @@ fn needs_inputs(measure: &Measure) -> bool {
 
 fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> Result<(), String> {
     match measure {
-        Measure::Information(Information { of, estimator, .. }) if of == INPUT => {
+        Measure::Information(Information { of, estimator, permutations, .. }) if of == INPUT => {
             if labels.contains_key(INPUT) {
                 return Err(format!("`{INPUT}` is both the inputs and a label column; rename the column"));
             }
             let wrong = "this estimator is for labels; use `ksg` or `gaussian` for the input".to_owned();
-            estimator.continuous().map(drop).ok_or(wrong)
+            let estimator = estimator.continuous().ok_or(wrong)?;
+            if permutations.is_some() && !estimator.has_null() {
+                return Err(
+                    "permutations say nothing of an estimator that looks at the layer only; remove them".to_owned()
+                );
+            }
+            Ok(())
         }
         Measure::Information(Information { of, estimator, .. }) => {
             classes(of, labels)?;

@@ -17,7 +17,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use super::{CheckpointRow, MeasurementRow, SampleRow, TableError};
 
 /// The version of the columns, in the metadata of every part.
-pub const SCHEMA_VERSION: &str = "3";
+pub const SCHEMA_VERSION: &str = "4";
 
 const IDENTITY: &str = "infoplane.identity";
 const PLAN: &str = "infoplane.plan";
@@ -76,6 +76,8 @@ impl Rows for MeasurementRow {
             text("unit", rows.iter().map(|row| Some(&row.unit)), false),
             real("value", rows.iter().map(|row| row.value)),
             real("std_error", rows.iter().map(|row| row.std_error)),
+            real("interval_low", rows.iter().map(|row| row.interval_low)),
+            real("interval_high", rows.iter().map(|row| row.interval_high)),
             real("null_mean", rows.iter().map(|row| row.null_mean)),
             real("null_high", rows.iter().map(|row| row.null_high)),
             real("p_value", rows.iter().map(|row| row.p_value)),

@@ -31,6 +31,10 @@ pub struct MeasurementRow {
     pub value: Option<f64>,
     /// One standard error of the value (variance only, not bias).
     pub std_error: Option<f64>,
+    /// The lower end of the interval around the value.
+    pub interval_low: Option<f64>,
+    /// Its upper end.
+    pub interval_high: Option<f64>,
     /// The mean of the value where there is nothing to find.
     pub null_mean: Option<f64>,
     /// What the value exceeds there one time in twenty.

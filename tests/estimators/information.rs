@@ -9,13 +9,13 @@ use infoplane::estimate::{Estimate, Flag, Labels, Paired};
 use ndarray::{Array1, Array2};
 
 fn ksg(k: usize, x: &Array2<f64>, y: &Array2<f64>) -> Estimate {
-    let estimator = Ksg { neighbors: NonZeroUsize::new(k).unwrap() };
+    let estimator = Ksg { neighbors: NonZeroUsize::new(k).unwrap().into() };
     estimator.estimate(Paired::new(x.view(), y.view()).unwrap()).unwrap()
 }
 
 fn ross(k: usize, x: &Array2<f64>, labels: &[i64]) -> Estimate {
     let labels = Labels::new(Array1::from(labels.to_vec()).view());
-    Ross { neighbors: NonZeroUsize::new(k).unwrap() }.estimate(x.view(), &labels).unwrap()
+    Ross { neighbors: NonZeroUsize::new(k).unwrap().into() }.estimate(x.view(), &labels).unwrap()
 }
 
 /// A label of m equally likely values.

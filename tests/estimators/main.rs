@@ -2,10 +2,13 @@
 
 mod compress;
 mod data;
+mod estimators;
 mod gaussian;
+mod goldens;
 mod information;
 mod mlp;
 mod properties;
 mod readings;
 mod reconstruction;
+mod truths;
 mod usable;

@@ -78,7 +78,7 @@ proptest! {
         let ksg = |points: &Array2<f64>, swapped: bool| {
             let (x, y) = points.view().split_at(Axis(1), 1);
             let samples = if swapped { Paired::new(y, x) } else { Paired::new(x, y) };
-            Ksg { neighbors: NonZeroUsize::new(3).unwrap() }.estimate(samples.unwrap()).unwrap()
+            Ksg { neighbors: NonZeroUsize::new(3).unwrap().into() }.estimate(samples.unwrap()).unwrap()
         };
         let estimate = ksg(&points, false);
         // The terms are the same and summed in another order, which rounds the sum of 300 terms below 10 differently.
@@ -87,7 +87,7 @@ proptest! {
         prop_assert_eq!(ksg(&points, true).flags, estimate.flags);
 
         let ross = |points: &Array2<f64>, classes: Array1<i64>| {
-            let estimator = Ross { neighbors: NonZeroUsize::new(3).unwrap() };
+            let estimator = Ross { neighbors: NonZeroUsize::new(3).unwrap().into() };
             estimator.estimate(points.view(), &Labels::new(classes.view())).unwrap().value
         };
         let (value, other) = (ross(&points, classes.clone()), ross(&shuffled, classes.select(Axis(0), &order)));
@@ -126,8 +126,8 @@ fn the_number_of_threads_changes_no_bit() {
             // Nested in other parallel work, as in a run.
             pool.install(|| {
                 let (ksg, ross) = rayon::join(
-                    || Ksg { neighbors }.estimate(samples).unwrap(),
-                    || Ross { neighbors }.estimate(x.view(), &labels).unwrap(),
+                    || Ksg { neighbors: neighbors.into() }.estimate(samples).unwrap(),
+                    || Ross { neighbors: neighbors.into() }.estimate(x.view(), &labels).unwrap(),
                 );
                 [ksg.value, ksg.std_error.unwrap(), ross.value, ross.std_error.unwrap()].map(f64::to_bits)
             })

@@ -1,12 +1,10 @@
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::ContinuousInformation;
+use super::whitened::{CUTOFF, Whitened};
 use crate::estimate::matrix::double as matrix;
-use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit, columns};
-
-/// Directions with less than this part of the largest variance of the standardized coordinates do not count.
-const CUTOFF: f64 = 1e-10;
+use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit};
 
 /// The mutual information of the normal distribution that has the samples' covariance.
 ///
@@ -45,66 +43,30 @@ impl ContinuousInformation for Gaussian {
     ///
     /// [`EstimateError::Degenerate`] if some direction of one side is determined by the other, as it always is when
     /// there are no more samples than dimensions; [`EstimateError::Numeric`] if a decomposition fails.
-    fn estimate(&self, samples: Paired<'_>) -> Result<Estimate, EstimateError> {
+    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
         let n = samples.len();
-        let (x, y) = (Side::new(samples.x())?, Side::new(samples.y())?);
+        let (x, y) = (Whitened::new(samples.x())?, Whitened::new(samples.y())?);
         let mut estimate = Estimate::new(0.0, Unit::Nats, Some(0.0), n);
         for side in [&x, &y] {
-            if side.varying < side.columns {
-                estimate.flag(Flag::ConstantUnits);
-            }
-            if side.whitened.ncols() < side.varying {
-                estimate.flag(Flag::RankDeficient);
-            }
+            side.flag(side.samples.ncols(), &mut estimate);
         }
-        let (rank_x, rank_y) = (x.whitened.ncols(), y.whitened.ncols());
+        let (rank_x, rank_y) = (x.samples.ncols(), y.samples.ncols());
         estimate.detail("rank_x", rank_x);
         estimate.detail("rank_y", rank_y);
         estimate.detail("independence_bias", (rank_x * rank_y) as f64 / (2 * n) as f64);
         if rank_x == 0 || rank_y == 0 {
             estimate.flag(Flag::Constant);
-            return Ok(estimate);
+            return Ok(vec![estimate]);
         }
         if n <= rank_x + rank_y {
             return Err(EstimateError::Degenerate {
                 reason: format!("{n} samples cannot tell {rank_x} + {rank_y} dimensions apart; give more samples"),
             });
         }
-        let pointwise = pointwise(x.whitened, y.whitened)?;
+        let pointwise = pointwise(x.samples, y.samples)?;
         estimate.value = pointwise.information;
         estimate.std_error = Some((pointwise.variance / n as f64).sqrt());
-        Ok(estimate)
-    }
-}
-
-/// One variable in coordinates that are uncorrelated and of variance one.
-struct Side {
-    /// The number of units.
-    columns: usize,
-    /// Those of them that vary.
-    varying: usize,
-    /// One row a sample, one column a direction of the covariance that counts.
-    whitened: Array2<f64>,
-}
-
-impl Side {
-    fn new(samples: ArrayView2<'_, f64>) -> Result<Self, EstimateError> {
-        let (n, columns) = samples.dim();
-        let moments = columns::moments(samples, None);
-        let kept: Vec<usize> = (0..columns).filter(|&column| moments.squares[column] > 0.0).collect();
-        let varying = kept.len();
-        let mut standardized = columns::only(columns::centered(samples, None, moments.means.view()), &kept);
-        if varying == 0 {
-            return Ok(Self { columns, varying, whitened: standardized });
-        }
-        let degrees = n as f64 - 1.0;
-        standardized /= &moments.squares.select(Axis(0), &kept).mapv(|square| (square / degrees).sqrt());
-        let covariance = matrix::gram(standardized.view()) / degrees;
-        let eigen = matrix::eigen(covariance.view())?;
-        let rank = eigen.rank(CUTOFF);
-        let mut whitened = matrix::product_transposed(standardized.view(), eigen.vectors.slice(s![..rank, ..]));
-        whitened /= &eigen.values.slice(s![..rank]).mapv(f64::sqrt);
-        Ok(Self { columns, varying, whitened })
+        Ok(vec![estimate])
     }
 }
 

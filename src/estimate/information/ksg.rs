@@ -1,15 +1,12 @@
 use std::num::NonZeroUsize;
 
-use ndarray::{ArrayView2, Axis, concatenate};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{ContinuousInformation, flag_neighbors, is_constant, mean_of_terms};
+use super::pairs::{Counts, Near, Sides, enough};
+use super::{ContinuousInformation, Several, checks, mean_of_terms};
 use crate::estimate::digamma::digamma_table;
-use crate::estimate::neighbors::Neighbors;
-use crate::estimate::{Estimate, EstimateError, Flag, Paired};
-
-/// The ratio of the two sides' largest standard deviations beyond which one side hides the other.
-const MAX_SCALE_RATIO: f64 = 10.0;
+use crate::estimate::{Estimate, EstimateError, Paired};
 
 /// The first estimator of Kraskov, Stögbauer and Grassberger, of two continuous variables.
 ///
@@ -33,7 +30,7 @@ const MAX_SCALE_RATIO: f64 = 10.0;
 ///
 /// # Cost
 ///
-/// O(n log n) in one dimension a side, towards O(n² d) in many, d on both sides together.
+/// O(n log n) in one dimension a side, towards O(n² d) in many, d on both sides together. Several k share one search.
 ///
 /// # Reference
 ///
@@ -42,45 +39,44 @@ const MAX_SCALE_RATIO: f64 = 10.0;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Ksg {
-    /// The neighbor whose distance sets the scale, k in the formula.
-    pub neighbors: NonZeroUsize,
+    /// The neighbor whose distance sets the scale, k in the formula; or several, each for an estimate.
+    pub neighbors: Several<NonZeroUsize>,
 }
 
 impl ContinuousInformation for Ksg {
-    fn estimate(&self, samples: Paired<'_>) -> Result<Estimate, EstimateError> {
-        let (n, k) = (samples.len(), self.neighbors.get());
-        if k >= n {
-            return Err(EstimateError::TooFewSamples { found: n, needed: k });
+    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+        let (n, ks) = (samples.len(), self.neighbors.as_slice());
+        enough(n, self.neighbors.largest())?;
+        if checks::is_constant(samples.x()) || checks::is_constant(samples.y()) {
+            return Ok(vec![Estimate::constant(n); ks.len()]);
         }
-        let (x, y) = (samples.x(), samples.y());
-        if is_constant(x) || is_constant(y) {
-            return Ok(Estimate::constant(n));
-        }
-        let joint = concatenate(Axis(1), &[x, y]).expect("both sides have one row a sample");
-        let radii = Neighbors::new(joint.view()).kth_distances(self.neighbors);
-        let nx = Neighbors::new(x).counts_below(&radii);
-        let ny = Neighbors::new(y).counts_below(&radii);
-
         let psi = digamma_table(n);
-        // Paired so that swapping x and y changes no bit.
-        let terms: Vec<f64> =
-            nx.iter().zip(&ny).map(|(&nx, &ny)| (psi[k] + psi[n]) - (psi[nx + 1] + psi[ny + 1])).collect();
-        let mut estimate = mean_of_terms(&terms);
-        flag_neighbors(&mut estimate, &radii, joint.ncols());
-        if estimate.value > (n as f64).ln() - 1.0 {
-            estimate.flag(Flag::NearCeiling);
-        }
-        let (scale_x, scale_y) = (largest_deviation(x), largest_deviation(y));
-        if scale_x.max(scale_y) > MAX_SCALE_RATIO * scale_x.min(scale_y) {
-            estimate.flag(Flag::UnequalScales);
-        }
-        Ok(estimate)
+        let estimates = Sides::new(samples).counts(ks, Near::Below, None).into_iter().zip(ks).map(|(counts, k)| {
+            let mut estimate = mean_of_terms(&terms(&psi, &counts, k.get()));
+            checks::flag_neighbors(&mut estimate, &counts.radii, samples.x().ncols() + samples.y().ncols());
+            checks::flag_pairs(&mut estimate, samples);
+            estimate
+        });
+        Ok(estimates.collect())
+    }
+
+    fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {
+        let ks = self.neighbors.as_slice();
+        enough(samples.len(), self.neighbors.largest())?;
+        let (sides, psi) = (Sides::new(samples), digamma_table(samples.len()));
+        let values = |order: &Vec<usize>| {
+            let counts = sides.counts(ks, Near::Below, Some(order)).into_iter().zip(ks);
+            counts.map(|(counts, k)| mean_of_terms(&terms(&psi, &counts, k.get())).value).collect()
+        };
+        Ok(orders.par_iter().map(values).collect())
     }
 }
 
-/// The largest standard deviation of a coordinate.
-fn largest_deviation(samples: ArrayView2<'_, f64>) -> f64 {
-    samples.columns().into_iter().map(|column| column.std(0.0)).fold(0.0, f64::max)
+/// One term a sample, whose mean is the estimate.
+fn terms(psi: &[f64], counts: &Counts, k: usize) -> Vec<f64> {
+    let ends = psi[k] + psi[counts.x.len()];
+    // Paired so that swapping x and y changes no bit.
+    counts.x.iter().zip(&counts.y).map(|(&nx, &ny)| ends - (psi[nx + 1] + psi[ny + 1])).collect()
 }
 
 #[cfg(test)]
@@ -88,11 +84,12 @@ mod tests {
     use ndarray::{Array2, array};
 
     use super::*;
+    use crate::estimate::Flag;
     use crate::estimate::random::SplitMix64;
 
     fn ksg(k: usize, x: &Array2<f64>, y: &Array2<f64>) -> Result<Estimate, EstimateError> {
         let samples = Paired::new(x.view(), y.view()).unwrap();
-        Ksg { neighbors: NonZeroUsize::new(k).unwrap() }.estimate(samples)
+        Ksg { neighbors: NonZeroUsize::new(k).unwrap().into() }.estimate(samples)
     }
 
     #[test]

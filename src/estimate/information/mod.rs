@@ -3,81 +3,150 @@
 //! | Estimator | Of | Right for |
 //! |---|---|---|
 //! | [`Ksg`] | two continuous variables | few dimensions, any smooth density |
+//! | [`Ksg2`] | two continuous variables | the same, as a check |
+//! | [`Mixed`] | two variables, discrete in part | values that repeat |
+//! | [`KozachenkoLeonenko`] | two continuous variables, or one and a label | few dimensions, linear maps of either side |
+//! | [`Weighted`] | two continuous variables, or one and a label | the same in five to eight dimensions |
+//! | [`Kde`] | two continuous variables | few dimensions, as a check |
 //! | [`Gaussian`] | two continuous variables | any dimension, variables that are nearly Gaussian |
+//! | [`Kolchinsky`] | a layer with noise and its input, or a label | any dimension |
+//! | [`Binning`] | two variables, or one and a label | comparison with published plots |
+//! | [`Sliced`] | two continuous variables, or one and a label | any dimension; another quantity |
+//! | [`InfoNce`] | two continuous variables | many dimensions, as a lower bound |
 //! | [`Ross`] | a continuous variable and a label | few dimensions, any smooth density of each class |
+//!
+//! | File | Holds |
+//! |---|---|
+//! | `estimator` | the estimators by name |
+//! | `several` | settings with several values |
+//! | `pairs`, `entropy`, `three_entropies`, `kernel`, `classes`, `whitened` | what estimators share |
+//! | `measurement`, `subsampling` | estimates with their uncertainty |
+//! | `checks` | what estimates are doubted for |
 //!
 //! A new estimator is a file, a variant of [`Estimator`] and a line in its `match`es.
 
+mod binning;
+mod checks;
+mod classes;
+mod entropy;
+mod estimator;
 mod gaussian;
+mod info_nce;
+mod kde;
+mod kernel;
+mod kolchinsky;
+mod kozachenko_leonenko;
 mod ksg;
+mod ksg2;
+mod measurement;
+mod mixed;
+mod pairs;
 mod ross;
+mod several;
+mod sliced;
+mod subsampling;
+mod three_entropies;
+mod weighted;
+mod whitened;
 
-use ndarray::ArrayView2;
-use serde::{Deserialize, Serialize};
+use ndarray::{ArrayView2, Axis};
+use rayon::prelude::*;
 
-use super::{Estimate, EstimateError, Flag, Labels, Paired, Unit};
+use super::{Estimate, EstimateError, Labels, Paired, Unit};
 
+pub use binning::{Binning, Bins};
+pub use entropy::Form;
+pub use estimator::Estimator;
 pub use gaussian::Gaussian;
+pub use info_nce::InfoNce;
+pub use kde::Kde;
+pub use kolchinsky::{Bound, Kolchinsky};
+pub use kozachenko_leonenko::KozachenkoLeonenko;
 pub use ksg::Ksg;
+pub use ksg2::Ksg2;
+pub use measurement::{Against, measure};
+pub use mixed::Mixed;
 pub use ross::Ross;
-
-/// More dimensions than this bias nearest-neighbor estimates low, by an amount that no sample size in use repairs.
-const MAX_DIMENSIONS: usize = 12;
-
-/// The fraction of samples at distance zero of their k-th neighbor that is worth a flag.
-const MAX_TIED_FRACTION: f64 = 0.01;
+pub use several::{Positive, Several};
+pub use sliced::Sliced;
+pub use subsampling::{Intervals, Level, Parts, Subsampling};
+pub use weighted::Weighted;
 
 /// Estimates the mutual information I(X; Y) of two continuous variables from paired samples.
 pub trait ContinuousInformation: Sync {
-    /// Estimates I(X; Y) in nats.
+    /// Estimates I(X; Y) in nats, once for each value of a setting that has several, in their order.
     ///
     /// # Errors
     ///
-    /// [`EstimateError`] where the samples are too few for the estimator.
-    fn estimate(&self, samples: Paired<'_>) -> Result<Estimate, EstimateError>;
+    /// [`EstimateError`] where the samples are too few or too degenerate for the estimator.
+    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError>;
+
+    /// Estimates I(X; Y) in nats with the first value of every setting.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`estimates`](Self::estimates).
+    fn estimate(&self, samples: Paired<'_>) -> Result<Estimate, EstimateError> {
+        self.estimates(samples).map(|mut estimates| estimates.swap_remove(0))
+    }
+
+    /// The values where row i of x goes with row `order[i]` of y, for each order, and in it for each setting.
+    ///
+    /// What depends on one side only is computed once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`estimates`](Self::estimates).
+    fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {
+        let values = |order: &Vec<usize>| {
+            let y = samples.y().select(Axis(0), order);
+            let shuffled = Paired::new(samples.x(), y.view()).expect("finite samples in another order");
+            Ok(self.estimates(shuffled)?.iter().map(|estimate| estimate.value).collect())
+        };
+        orders.par_iter().map(values).collect()
+    }
+
+    /// Whether shuffled pairs tell what there would be if there were nothing to find.
+    fn has_null(&self) -> bool {
+        true
+    }
 }
 
 /// Estimates the mutual information I(X; Y) of a continuous variable X and a label Y.
 pub trait LabelInformation: Sync {
-    /// Estimates I(X; Y) in nats. The samples x, one a row, must be finite.
+    /// Estimates I(X; Y) in nats, once for each value of a setting that has several, in their order. The samples x, one a
+    /// row, must be finite.
     ///
     /// # Errors
     ///
     /// [`EstimateError`] where the samples are too few for the estimator, or not one for each label.
-    fn estimate(&self, x: ArrayView2<'_, f64>, labels: &Labels) -> Result<Estimate, EstimateError>;
-}
+    fn estimates(&self, x: ArrayView2<'_, f64>, labels: &Labels) -> Result<Vec<Estimate>, EstimateError>;
 
-/// An estimator of mutual information by name, with its parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Estimator {
-    /// Nearest neighbors, for two continuous variables.
-    Ksg(Ksg),
-    /// The Gaussian plug-in: the log-determinants of covariances.
-    Gaussian(Gaussian),
-    /// Nearest neighbors, for a continuous variable and a label.
-    Ross(Ross),
-}
-
-impl Estimator {
-    /// The estimator for two continuous variables, if it is one.
-    #[must_use]
-    pub fn continuous(&self) -> Option<&dyn ContinuousInformation> {
-        match self {
-            Self::Ksg(ksg) => Some(ksg),
-            Self::Gaussian(gaussian) => Some(gaussian),
-            Self::Ross(_) => None,
-        }
+    /// Estimates I(X; Y) in nats with the first value of every setting.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`estimates`](Self::estimates).
+    fn estimate(&self, x: ArrayView2<'_, f64>, labels: &Labels) -> Result<Estimate, EstimateError> {
+        self.estimates(x, labels).map(|mut estimates| estimates.swap_remove(0))
     }
 
-    /// The estimator for a continuous variable and a label, if it is one.
-    #[must_use]
-    pub fn labeled(&self) -> Option<&dyn LabelInformation> {
-        match self {
-            Self::Ksg(_) | Self::Gaussian(_) => None,
-            Self::Ross(ross) => Some(ross),
-        }
+    /// The values where sample i has the label of sample `order[i]`, for each order, and in it for each setting.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`estimates`](Self::estimates).
+    fn shuffled(
+        &self,
+        x: ArrayView2<'_, f64>,
+        labels: &Labels,
+        orders: &[Vec<usize>],
+    ) -> Result<Vec<Vec<f64>>, EstimateError> {
+        let values = |order: &Vec<usize>| {
+            let labels = labels.with_classes(order.iter().map(|&row| labels.classes()[row]).collect());
+            Ok(self.estimates(x, &labels)?.iter().map(|estimate| estimate.value).collect())
+        };
+        orders.par_iter().map(values).collect()
     }
 }
 
@@ -92,58 +161,9 @@ fn mean_of_terms(terms: &[f64]) -> Estimate {
     Estimate::new(mean, Unit::Nats, std_error, terms.len())
 }
 
-/// Flags what any estimate from k-th neighbor distances should be doubted for.
-fn flag_neighbors(estimate: &mut Estimate, kth_distances: &[f64], n_dimensions: usize) {
-    let n_tied = kth_distances.iter().filter(|&&distance| distance == 0.0).count();
-    let tied_fraction = n_tied as f64 / kth_distances.len() as f64;
-    estimate.detail("tied_fraction", tied_fraction);
-    if tied_fraction > MAX_TIED_FRACTION {
-        estimate.flag(Flag::Ties);
-    }
-    if n_dimensions > MAX_DIMENSIONS {
-        estimate.flag(Flag::HighDimension);
-    }
-    if estimate.value < 0.0 {
-        estimate.flag(Flag::Negative);
-    }
-}
-
-/// Whether no column changes from row to row.
-#[expect(clippy::float_cmp, reason = "a constant repeats one number exactly")]
-fn is_constant(samples: ArrayView2<'_, f64>) -> bool {
-    samples.columns().into_iter().all(|column| column.iter().all(|value| *value == column[0]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, Deserialize)]
-    struct Stage {
-        estimators: Vec<Estimator>,
-    }
-
-    #[test]
-    fn reads_estimators_from_a_pipeline() {
-        let text = "estimators = [{ ksg = { neighbors = 3 } }, { ross = { neighbors = 5 } }]";
-        let stage: Stage = toml::from_str(text).unwrap();
-        assert!(stage.estimators[0].continuous().is_some() && stage.estimators[0].labeled().is_none());
-        assert!(stage.estimators[1].continuous().is_none() && stage.estimators[1].labeled().is_some());
-        assert_eq!(serde_json::to_string(&stage.estimators[0]).unwrap(), r#"{"ksg":{"neighbors":3}}"#);
-    }
-
-    #[test]
-    fn refuses_estimators_that_cannot_be() {
-        for (parameters, reason) in [
-            ("ksg = { neighbors = 0 }", "nonzero"),
-            ("ksg = { neighbours = 3 }", "unknown field `neighbours`"),
-            ("ross = {}", "missing field `neighbors`"),
-            ("mine = {}", "unknown variant `mine`"),
-        ] {
-            let error = toml::from_str::<Stage>(&format!("estimators = [{{ {parameters} }}]")).unwrap_err();
-            assert!(error.to_string().contains(reason), "{error}");
-        }
-    }
 
     #[test]
     fn measures_the_spread_of_the_terms() {

@@ -1,12 +1,14 @@
 use std::num::NonZeroUsize;
 
 use ndarray::{ArrayView2, Axis};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{LabelInformation, flag_neighbors, is_constant, mean_of_terms};
+use super::classes::Classes;
+use super::{LabelInformation, Several, checks, mean_of_terms};
 use crate::estimate::digamma::digamma_table;
 use crate::estimate::neighbors::Neighbors;
-use crate::estimate::{Estimate, EstimateError, Flag, Labels};
+use crate::estimate::{Estimate, EstimateError, Labels};
 
 /// Ross's estimator, of a continuous variable and a label.
 ///
@@ -28,7 +30,7 @@ use crate::estimate::{Estimate, EstimateError, Flag, Labels};
 ///
 /// # Cost
 ///
-/// O(n log n) in one dimension, towards O(n² d) in many.
+/// O(n log n) in one dimension, towards O(n² d) in many. Several k share one search.
 ///
 /// # Reference
 ///
@@ -37,77 +39,75 @@ use crate::estimate::{Estimate, EstimateError, Flag, Labels};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Ross {
-    /// The neighbor within the class whose distance sets the scale, k in the formula.
-    pub neighbors: NonZeroUsize,
+    /// The neighbor within the class whose distance sets the scale, k in the formula; or several, each for an estimate.
+    pub neighbors: Several<NonZeroUsize>,
 }
 
 impl LabelInformation for Ross {
-    fn estimate(&self, x: ArrayView2<'_, f64>, labels: &Labels) -> Result<Estimate, EstimateError> {
-        if labels.classes().len() != x.nrows() {
-            let reason = format!("there are {} samples and {} labels", x.nrows(), labels.classes().len());
-            return Err(EstimateError::Degenerate { reason });
+    fn estimates(&self, x: ArrayView2<'_, f64>, labels: &Labels) -> Result<Vec<Estimate>, EstimateError> {
+        let classes = Classes::new(x, labels, 1)?;
+        let ks = self.neighbors.as_slice();
+        if classes.members.len() == 1 || checks::is_constant(x) {
+            return Ok(ks
+                .iter()
+                .map(|k| classes.flagged(Estimate::constant(classes.rows.len()), k.get() + 1))
+                .collect());
         }
-        if labels.n_classes() == 1 {
-            return Ok(Estimate::constant(x.nrows()));
-        }
-        let mut classes = members(labels);
-        let small = classes.iter().any(|members| members.len() <= self.neighbors.get());
-        classes.retain(|members| members.len() > 1);
-        let mut rows = classes.concat();
-        rows.sort_unstable();
-        if rows.is_empty() {
-            let reason = "no class has two samples; give more samples or fewer classes".to_owned();
-            return Err(EstimateError::Degenerate { reason });
-        }
+        let all = Neighbors::new(x.select(Axis(0), &classes.rows).view());
+        let estimates = self.terms(x, &classes, &all).into_iter().zip(ks).map(|((terms, radii), k)| {
+            let mut estimate = classes.flagged(mean_of_terms(&terms), k.get() + 1);
+            checks::flag_neighbors(&mut estimate, &radii, x.ncols());
+            classes.flag_entropy(&mut estimate);
+            estimate
+        });
+        Ok(estimates.collect())
+    }
 
-        let mut estimate = if classes.len() == 1 || is_constant(x) {
-            Estimate::constant(rows.len())
-        } else {
-            self.among_classes(x, &classes, &rows, labels.entropy(&rows))
+    fn shuffled(
+        &self,
+        x: ArrayView2<'_, f64>,
+        labels: &Labels,
+        orders: &[Vec<usize>],
+    ) -> Result<Vec<Vec<f64>>, EstimateError> {
+        let classes = Classes::new(x, labels, 1)?;
+        let all = Neighbors::new(x.select(Axis(0), &classes.rows).view());
+        let values = |order: &Vec<usize>| {
+            let classes = classes.shuffled(order);
+            let terms = self.terms(x, &classes, &all).into_iter();
+            terms.map(|(terms, _)| mean_of_terms(&terms).value).collect()
         };
-        if small {
-            estimate.flag(Flag::FewSamplesPerClass);
-        }
-        Ok(estimate)
+        Ok(orders.par_iter().map(values).collect())
     }
 }
 
 impl Ross {
-    /// The estimate from classes of two samples or more, of which `rows` are all members in order.
-    fn among_classes(&self, x: ArrayView2<'_, f64>, classes: &[Vec<usize>], rows: &[usize], entropy: f64) -> Estimate {
-        let psi = digamma_table(rows.len());
-        let mut radii = vec![0.0; x.nrows()];
-        let mut within = vec![0.0; x.nrows()];
-        for members in classes {
+    /// For each k one term a sample, whose mean is the estimate, and the distances to the neighbors in the classes;
+    /// `all` are the samples of all classes in order.
+    fn terms(&self, x: ArrayView2<'_, f64>, classes: &Classes, all: &Neighbors) -> Vec<(Vec<f64>, Vec<f64>)> {
+        let ks = self.neighbors.as_slice();
+        let n = classes.rows.len();
+        let psi = digamma_table(n);
+        let mut radii = vec![vec![0.0; x.nrows()]; ks.len()];
+        let mut within = vec![vec![0.0; x.nrows()]; ks.len()];
+        for members in &classes.members {
             let last = NonZeroUsize::new(members.len() - 1).expect("the class has two samples or more");
-            let k = self.neighbors.min(last);
-            let distances = Neighbors::new(x.select(Axis(0), members).view()).kth_distances(k);
-            for (&member, distance) in members.iter().zip(distances) {
-                radii[member] = distance;
-                within[member] = psi[k.get()] - psi[members.len()];
+            let own: Vec<NonZeroUsize> = ks.iter().map(|k| *k.min(&last)).collect();
+            let distances = Neighbors::new(x.select(Axis(0), members).view()).kth_distances_each(&own);
+            for (place, (distances, k)) in distances.into_iter().zip(own).enumerate() {
+                for (&member, distance) in members.iter().zip(distances) {
+                    radii[place][member] = distance;
+                    within[place][member] = psi[k.get()] - psi[members.len()];
+                }
             }
         }
-        let radii: Vec<f64> = rows.iter().map(|&row| radii[row]).collect();
-        let counts = Neighbors::new(x.select(Axis(0), rows).view()).counts_within(&radii);
-        let terms: Vec<f64> =
-            rows.iter().zip(counts).map(|(&row, count)| psi[rows.len()] + within[row] - psi[count]).collect();
-
-        let mut estimate = mean_of_terms(&terms);
-        flag_neighbors(&mut estimate, &radii, x.ncols());
-        if estimate.value > entropy + 2.0 * estimate.std_error.unwrap_or(0.0) {
-            estimate.flag(Flag::AboveLabelEntropy);
-        }
-        estimate
+        let radii: Vec<Vec<f64>> =
+            radii.iter().map(|radii| classes.rows.iter().map(|&row| radii[row]).collect()).collect();
+        let counts = all.counts_within_each(&radii.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let terms = counts.into_iter().zip(&within).map(|(counts, within)| {
+            classes.rows.iter().zip(counts).map(|(&row, count)| psi[n] + within[row] - psi[count]).collect()
+        });
+        terms.zip(radii).collect()
     }
-}
-
-/// The rows of each class, in order.
-fn members(labels: &Labels) -> Vec<Vec<usize>> {
-    let mut members = vec![Vec::new(); labels.n_classes()];
-    for (row, &class) in labels.classes().iter().enumerate() {
-        members[class].push(row);
-    }
-    members
 }
 
 #[cfg(test)]
@@ -115,10 +115,11 @@ mod tests {
     use ndarray::{Array1, Array2, array};
 
     use super::*;
+    use crate::estimate::Flag;
 
     fn ross(k: usize, x: &Array2<f64>, labels: &[i64]) -> Result<Estimate, EstimateError> {
         let labels = Labels::new(Array1::from(labels.to_vec()).view());
-        Ross { neighbors: NonZeroUsize::new(k).unwrap() }.estimate(x.view(), &labels)
+        Ross { neighbors: NonZeroUsize::new(k).unwrap().into() }.estimate(x.view(), &labels)
     }
 
     #[test]

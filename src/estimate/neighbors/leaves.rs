@@ -91,13 +91,15 @@ impl Leaves {
         (&self.corners_by_dimension.low[range.clone()], &self.corners_by_dimension.high[range])
     }
 
-    /// Works on every leaf, in parallel, and puts the numbers found for its points in the original order.
-    pub(super) fn map_points(&self, found: impl Fn(usize) -> Row + Sync + Send) -> Vec<f64> {
-        let rows: Vec<Row> = (0..self.n_leaves()).into_par_iter().map(found).collect();
-        let mut values = vec![0.0; self.n_points()];
-        for (leaf, row) in rows.iter().enumerate() {
-            for (&member, &value) in self.members(leaf).iter().zip(&row.0) {
-                values[member] = value;
+    /// Works on every leaf, in parallel: each finds `n_rows` rows; returns each of them in the original order.
+    pub(super) fn map_points(&self, n_rows: usize, found: impl Fn(usize) -> Vec<Row> + Sync + Send) -> Vec<Vec<f64>> {
+        let all: Vec<Vec<Row>> = (0..self.n_leaves()).into_par_iter().map(found).collect();
+        let mut values = vec![vec![0.0; self.n_points()]; n_rows];
+        for (leaf, rows) in all.iter().enumerate() {
+            for (values, row) in values.iter_mut().zip(rows) {
+                for (&member, &value) in self.members(leaf).iter().zip(&row.0) {
+                    values[member] = value;
+                }
             }
         }
         values

@@ -1,6 +1,6 @@
 //! Exact distances to k-th neighbors and exact counts of points within a radius.
 //!
-//! All distances are Chebyshev distances: the largest difference of a coordinate. The largest of the Chebyshev
+//! Distances are Chebyshev distances, the largest difference of a coordinate, where nothing else is said. The largest of the Chebyshev
 //! distances of two blocks of coordinates is the Chebyshev distance of both blocks put side by side, so the joint
 //! space of two variables needs nothing of its own: concatenate the columns.
 //!
@@ -8,8 +8,10 @@
 //! |---|---|
 //! | `leaves` | points in k-d order, cut into leaves of 64 with their boxes |
 //! | `scan` | vectorised loops over one leaf |
+//! | `metric` | how differences of coordinates make a distance |
 //! | `nearest` | distances to k-th neighbors |
 //! | `count` | counts within a radius |
+//! | `extents` | how far neighbors lie in two blocks of coordinates |
 //!
 //! A whole leaf of queries works at once, which replaces the unpredictable branches of a tree search by straight
 //! loops over 64 numbers. Every comparison is between differences rounded once; rounding keeps the order, so that
@@ -17,7 +19,9 @@
 //! last bit, also among ties, and with any number of threads.
 
 mod count;
+mod extents;
 mod leaves;
+mod metric;
 mod nearest;
 mod scan;
 
@@ -26,6 +30,7 @@ use std::num::NonZeroUsize;
 use ndarray::ArrayView2;
 
 use leaves::Leaves;
+use metric::{Chebyshev, Euclidean};
 
 /// A set of points that answers how far its members lie from each other.
 #[derive(Clone, Debug)]
@@ -63,7 +68,19 @@ impl Neighbors {
     /// From O(n log n) in one dimension to O(n²) in many, times the dimension.
     #[must_use]
     pub fn kth_distances(&self, k: NonZeroUsize) -> Vec<f64> {
-        nearest::kth_distances(&self.leaves, k.get())
+        self.kth_distances_each(&[k]).swap_remove(0)
+    }
+
+    /// The same for several k from one search, which costs what the largest k costs.
+    #[must_use]
+    pub fn kth_distances_each(&self, ks: &[NonZeroUsize]) -> Vec<Vec<f64>> {
+        nearest::kth_distances::<Chebyshev>(&self.leaves, &places(ks))
+    }
+
+    /// The Euclidean distances of each point to its k-th nearest other points, for several k from one search.
+    #[must_use]
+    pub fn euclidean_distances_each(&self, ks: &[NonZeroUsize]) -> Vec<Vec<f64>> {
+        nearest::kth_distances::<Euclidean>(&self.leaves, &places(ks))
     }
 
     /// For each point, the number of other points nearer than its radius.
@@ -73,11 +90,25 @@ impl Neighbors {
     /// Where there is not one radius a point.
     #[must_use]
     pub fn counts_below(&self, radii: &[f64]) -> Vec<usize> {
-        assert_eq!(radii.len(), self.len(), "each point has a radius");
+        self.counts_below_each(&[radii]).swap_remove(0)
+    }
+
+    /// The same for several sets of radii, which share the way to the points.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one radius a point.
+    #[must_use]
+    pub fn counts_below_each(&self, radii: &[&[f64]]) -> Vec<Vec<usize>> {
+        for radii in radii {
+            assert_eq!(radii.len(), self.len(), "each point has a radius");
+        }
         let mut counts = count::counts_below(&self.leaves, radii);
-        for (count, &radius) in counts.iter_mut().zip(radii) {
-            // A point lies at distance zero of itself, and is not another point.
-            *count -= usize::from(radius > 0.0);
+        for (counts, radii) in counts.iter_mut().zip(radii) {
+            for (count, &radius) in counts.iter_mut().zip(*radii) {
+                // A point lies at distance zero of itself, and is not another point.
+                *count -= usize::from(radius > 0.0);
+            }
         }
         counts
     }
@@ -89,16 +120,45 @@ impl Neighbors {
     /// Where there is not one radius a point.
     #[must_use]
     pub fn counts_within(&self, radii: &[f64]) -> Vec<usize> {
+        self.counts_within_each(&[radii]).swap_remove(0)
+    }
+
+    /// The same for several sets of radii, which share the way to the points.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one radius a point.
+    #[must_use]
+    pub fn counts_within_each(&self, radii: &[&[f64]]) -> Vec<Vec<usize>> {
         // No number lies between a radius and the next one up: closed below the one is open below the other.
-        let above: Vec<f64> = radii.iter().map(|radius| radius.next_up()).collect();
-        let mut counts = self.counts_below(&above);
-        for (count, &radius) in counts.iter_mut().zip(radii) {
-            if radius == f64::INFINITY {
-                *count = self.len() - 1;
+        let above: Vec<Vec<f64>> =
+            radii.iter().map(|radii| radii.iter().map(|radius| radius.next_up()).collect()).collect();
+        let mut counts = self.counts_below_each(&above.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        for (counts, radii) in counts.iter_mut().zip(radii) {
+            for (count, &radius) in counts.iter_mut().zip(*radii) {
+                if radius == f64::INFINITY {
+                    *count = self.len() - 1;
+                }
             }
         }
         counts
     }
+
+    /// For each point, how far the points at its radius or nearer lie in the first `n_first` coordinates, at most, and
+    /// in the others.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one radius a point.
+    #[must_use]
+    pub fn block_extents(&self, n_first: usize, radii: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        assert_eq!(radii.len(), self.len(), "each point has a radius");
+        extents::block_extents(&self.leaves, n_first, radii)
+    }
+}
+
+fn places(ks: &[NonZeroUsize]) -> Vec<usize> {
+    ks.iter().map(|k| k.get()).collect()
 }
 
 #[cfg(test)]
@@ -138,11 +198,18 @@ mod tests {
         let mut random = SplitMix64::new(8);
         let points = Array2::from_shape_simple_fn((1000, 3), || random.normal_pair().0);
         let leaves = Leaves::new(points.view());
-        let radii = nearest::kth_distances(&leaves, 4);
-        let found = leaves.map_points(|leaf| nearest::Search { leaves: &leaves, leaf, k: 4 }.with_simd(Scalar));
-        assert_eq!(found, radii);
+        let radii = nearest::kth_distances::<Chebyshev>(&leaves, &[1, 4]);
+        let search = |leaf| nearest::Search::<Chebyshev>::new(&leaves, leaf, &[1, 4]).with_simd(Scalar);
+        assert_eq!(leaves.map_points(2, search), radii);
+        let mut squares =
+            leaves.map_points(1, |leaf| nearest::Search::<Euclidean>::new(&leaves, leaf, &[4]).with_simd(Scalar));
+        squares[0].iter_mut().for_each(|square| *square = square.sqrt());
+        assert_eq!(squares, nearest::kth_distances::<Euclidean>(&leaves, &[4]));
+        let radii = [&radii[0][..], &radii[1][..]];
         let counts = count::counts_below(&leaves, &radii);
-        let found = leaves.map_points(|leaf| count::Count::new(&leaves, leaf, &radii).with_simd(Scalar));
-        assert_eq!(found, counts.iter().map(|&count| count as f64).collect::<Vec<_>>());
+        let found = leaves.map_points(2, |leaf| count::Count::new(&leaves, leaf, &radii).with_simd(Scalar));
+        for (found, counts) in found.iter().zip(counts) {
+            assert_eq!(*found, counts.iter().map(|&count| count as f64).collect::<Vec<_>>());
+        }
     }
 }

@@ -1,31 +1,43 @@
 #![expect(clippy::inline_always, reason = "only what is inlined into the dispatch is compiled for its registers")]
 
+use std::marker::PhantomData;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::leaves::{LEAF, Leaves, Row};
+use super::metric::Metric;
 use super::scan::{self, Chosen, GROUP};
 
-/// The distance of each point to its k-th nearest other point.
-pub(super) fn kth_distances(leaves: &Leaves, k: usize) -> Vec<f64> {
+/// The distances of each point to some of its nearest other points: for each of `ks` one distance a point.
+pub(super) fn kth_distances<M: Metric>(leaves: &Leaves, ks: &[usize]) -> Vec<Vec<f64>> {
     let arch = Arch::new();
-    leaves.map_points(|leaf| arch.dispatch(Search { leaves, leaf, k }))
+    let mut found = leaves.map_points(ks.len(), |leaf| arch.dispatch(Search::<M>::new(leaves, leaf, ks)));
+    found.iter_mut().flatten().for_each(|sum| *sum = M::distance(*sum));
+    found
 }
 
 /// The search of all points of one leaf.
-pub(super) struct Search<'a> {
-    pub(super) leaves: &'a Leaves,
-    pub(super) leaf: usize,
-    pub(super) k: usize,
+pub(super) struct Search<'a, M> {
+    leaves: &'a Leaves,
+    leaf: usize,
+    ks: &'a [usize],
+    metric: PhantomData<M>,
 }
 
-impl WithSimd for Search<'_> {
-    type Output = Row;
+impl<'a, M> Search<'a, M> {
+    pub(super) fn new(leaves: &'a Leaves, leaf: usize, ks: &'a [usize]) -> Self {
+        Self { leaves, leaf, ks, metric: PhantomData }
+    }
+}
+
+impl<M: Metric> WithSimd for Search<'_, M> {
+    type Output = Vec<Row>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Row {
-        let Self { leaves, leaf, k } = self;
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<Row> {
+        let Self { leaves, leaf, ks, .. } = self;
         let queries = leaves.rows(leaf);
-        let mut nearest = Nearest::new(k);
+        let mut nearest = Nearest::<M>::new(ks.iter().copied().max().unwrap_or(0));
         let centers = scan::transpose(queries);
         let center = |query: usize| &centers[query * queries.len()..(query + 1) * queries.len()];
         for member in 0..leaves.members(leaf).len() {
@@ -34,7 +46,7 @@ impl WithSimd for Search<'_> {
         nearest.reset_radii(leaves.members(leaf).len());
 
         let mut farthest = scan::row_max(simd, &nearest.radii);
-        let mut others: Vec<(f64, usize)> = scan::box_gaps(leaves, leaf)
+        let mut others: Vec<(f64, usize)> = scan::box_gaps::<M>(leaves, leaf)
             .into_iter()
             .enumerate()
             .filter(|&(other, gap)| gap < farthest && other != leaf)
@@ -53,21 +65,22 @@ impl WithSimd for Search<'_> {
                 farthest = scan::row_max(simd, &nearest.radii);
             }
         }
-        nearest.radii
+        ks.iter().map(|&k| nearest.distances[k]).collect()
     }
 }
 
 /// The smallest distances of each point of a leaf so far: k, and the zero to itself.
-struct Nearest {
+struct Nearest<M> {
     /// In each row one distance of every point, ascending from row to row; infinite until found.
     distances: Vec<Row>,
     /// The last row; negative for missing points, which nothing is nearer to.
     radii: Row,
+    metric: PhantomData<M>,
 }
 
-impl Nearest {
+impl<M: Metric> Nearest<M> {
     fn new(k: usize) -> Self {
-        Self { distances: vec![Row([f64::INFINITY; LEAF]); k + 1], radii: Row([-1.0; LEAF]) }
+        Self { distances: vec![Row([f64::INFINITY; LEAF]); k + 1], radii: Row([-1.0; LEAF]), metric: PhantomData }
     }
 
     /// Takes one point into account for all queries.
@@ -76,7 +89,7 @@ impl Nearest {
     #[inline(always)]
     fn insert_for_all<S: Simd>(&mut self, simd: S, queries: &[Row], center: &[f64]) {
         for group in 0..scan::n_groups::<S>() {
-            let mut distances = scan::distances(simd, queries, center, group);
+            let mut distances = scan::distances::<S, M>(simd, queries, center, group);
             for row in &mut self.distances {
                 for (nearest, distance) in scan::group_mut::<S>(row, group).iter_mut().zip(&mut distances) {
                     let nearer = simd.min_f64s(*nearest, *distance);
@@ -98,7 +111,7 @@ impl Nearest {
     fn within_reach<S: Simd>(&self, simd: S, queries: &[Row], corners: (&[f64], &[f64])) -> Chosen {
         let mut chosen = Chosen::none();
         for group in 0..scan::n_groups::<S>() {
-            let gaps = scan::gaps(simd, queries, corners, group);
+            let gaps = scan::gaps::<S, M>(simd, queries, corners, group);
             let radii = scan::group::<S>(&self.radii, group);
             for (register, (&gap, &radius)) in gaps.iter().zip(radii).enumerate() {
                 chosen.add_less(simd, gap, radius, group * GROUP + register);
@@ -111,7 +124,7 @@ impl Nearest {
     #[inline(always)]
     fn scan<S: Simd>(&mut self, simd: S, query: usize, rows: &[Row], center: &[f64]) {
         for group in 0..scan::n_groups::<S>() {
-            let distances = scan::distances(simd, rows, center, group);
+            let distances = scan::distances::<S, M>(simd, rows, center, group);
             let radius = simd.splat_f64s(self.radii.0[query]);
             for distance in &distances {
                 if scan::any_less(simd, *distance, radius) {

@@ -4,6 +4,7 @@
 use pulp::Simd;
 
 use super::leaves::{LEAF, Leaves, Row};
+use super::metric::Metric;
 
 /// The registers that one pass over the dimensions fills: few enough to stay registers.
 pub(super) const GROUP: usize = 8;
@@ -30,34 +31,39 @@ pub(super) fn group_mut<S: Simd>(row: &mut Row, group: usize) -> &mut [S::f64s; 
     &mut groups[group]
 }
 
-/// The distances from a center to the points of a group.
+/// The distances from a center to the points of a group, as sums of the metric.
 #[inline(always)]
-pub(super) fn distances<S: Simd>(simd: S, rows: &[Row], center: &[f64], of: usize) -> [S::f64s; GROUP] {
-    let mut largest = [simd.splat_f64s(0.0); GROUP];
+pub(super) fn distances<S: Simd, M: Metric>(simd: S, rows: &[Row], center: &[f64], of: usize) -> [S::f64s; GROUP] {
+    let mut sums = [simd.splat_f64s(0.0); GROUP];
     for (row, &center) in rows.iter().zip(center) {
         let center = simd.splat_f64s(center);
-        for (largest, &value) in largest.iter_mut().zip(group::<S>(row, of)) {
-            *largest = simd.max_f64s(*largest, simd.abs_f64s(simd.sub_f64s(value, center)));
+        for (sum, &value) in sums.iter_mut().zip(group::<S>(row, of)) {
+            *sum = M::add(simd, *sum, simd.sub_f64s(value, center));
         }
     }
-    largest
+    sums
 }
 
 /// The distances from the points of a group to the nearest point of a box; infinite for missing points.
 #[inline(always)]
-pub(super) fn gaps<S: Simd>(simd: S, rows: &[Row], corners: (&[f64], &[f64]), of: usize) -> [S::f64s; GROUP] {
-    let mut largest = [simd.splat_f64s(0.0); GROUP];
+pub(super) fn gaps<S: Simd, M: Metric>(
+    simd: S,
+    rows: &[Row],
+    corners: (&[f64], &[f64]),
+    of: usize,
+) -> [S::f64s; GROUP] {
+    let mut sums = [simd.splat_f64s(0.0); GROUP];
     for (row, (&low, &high)) in rows.iter().zip(corners.0.iter().zip(corners.1)) {
         let (low, high) = (simd.splat_f64s(low), simd.splat_f64s(high));
-        for (largest, &value) in largest.iter_mut().zip(group::<S>(row, of)) {
+        for (sum, &value) in sums.iter_mut().zip(group::<S>(row, of)) {
             let outside = simd.max_f64s(simd.sub_f64s(low, value), simd.sub_f64s(value, high));
-            *largest = simd.max_f64s(*largest, outside);
+            *sum = M::add_gap(simd, *sum, outside);
         }
     }
-    largest
+    sums
 }
 
-/// The distances from the points of a group to the farthest corner of a box; infinite for missing points.
+/// The Chebyshev distances from the points of a group to the farthest corner of a box; infinite for missing points.
 #[inline(always)]
 pub(super) fn reaches<S: Simd>(simd: S, rows: &[Row], corners: (&[f64], &[f64]), of: usize) -> [S::f64s; GROUP] {
     let mut largest = [simd.splat_f64s(0.0); GROUP];
@@ -73,7 +79,7 @@ pub(super) fn reaches<S: Simd>(simd: S, rows: &[Row], corners: (&[f64], &[f64]),
 
 /// The distances from the box of one leaf to the boxes of all leaves.
 #[inline(always)]
-pub(super) fn box_gaps(leaves: &Leaves, leaf: usize) -> Vec<f64> {
+pub(super) fn box_gaps<M: Metric>(leaves: &Leaves, leaf: usize) -> Vec<f64> {
     let mut gaps = vec![0.0; leaves.n_leaves()];
     let (own_low, own_high) = leaves.corners(leaf);
     for (c, (&own_low, &own_high)) in own_low.iter().zip(own_high).enumerate() {
@@ -81,7 +87,7 @@ pub(super) fn box_gaps(leaves: &Leaves, leaf: usize) -> Vec<f64> {
         for (gap, (&low, &high)) in gaps.iter_mut().zip(low.iter().zip(high)) {
             let (left, right) = (own_low - high, low - own_high);
             let outside = if left > right { left } else { right };
-            *gap = if outside > *gap { outside } else { *gap };
+            *gap = M::add_scalar_gap(*gap, outside);
         }
     }
     gaps

@@ -50,7 +50,6 @@ pub use decoder::{Activation, Fraction, Rate};
 pub use linear::Linear;
 pub use mlp::Mlp;
 pub use nearest_mean::NearestMean;
-pub use null::Permutations;
 pub use parameters::{Penalties, Tolerance};
 pub use probe::{Probe, Target};
 pub use quadratic::Quadratic;

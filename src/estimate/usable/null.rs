@@ -1,7 +1,5 @@
 //! What a probe scores when there is nothing to read.
 
-use serde::{Deserialize, Serialize};
-
 use crate::estimate::Null;
 use crate::estimate::random::SplitMix64;
 use crate::estimate::split::Split;
@@ -48,51 +46,4 @@ pub(super) fn permuted(split: &Split, seed: u64) -> Vec<(usize, usize)> {
         moves.extend(side.iter().copied().zip(from));
     }
     moves
-}
-
-/// What a value is worth against the values of permuted labels.
-pub(super) fn of_permutations(value: f64, mut permuted: Vec<f64>) -> Null {
-    permuted.sort_unstable_by(f64::total_cmp);
-    let n = permuted.len();
-    let above = permuted.iter().filter(|&&null| null >= value).count();
-    // The smallest value that no more than one in twenty of n + 1 exceed.
-    let place = (0..n).find(|&place| (n - place) * 20 <= n + 1).unwrap_or(n - 1);
-    Null {
-        mean: Some(permuted.iter().sum::<f64>() / n as f64),
-        high: permuted[place],
-        p_value: Some((above + 1) as f64 / (n + 1) as f64),
-        permutations: Some(n),
-    }
-}
-
-/// The number of permutations that a value is held against: 19 or more, so that one in twenty can be told.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(try_from = "usize", into = "usize")]
-pub struct Permutations(usize);
-
-impl Permutations {
-    /// The number.
-    #[must_use]
-    pub fn get(self) -> usize {
-        self.0
-    }
-}
-
-impl TryFrom<usize> for Permutations {
-    type Error = String;
-
-    fn try_from(permutations: usize) -> Result<Self, String> {
-        if permutations < 19 {
-            return Err(format!(
-                "found {permutations} permutations, needed 19 or more: fewer cannot tell one in twenty"
-            ));
-        }
-        Ok(Self(permutations))
-    }
-}
-
-impl From<Permutations> for usize {
-    fn from(permutations: Permutations) -> Self {
-        permutations.0
-    }
 }

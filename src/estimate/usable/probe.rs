@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::classes::KnownClasses;
 use super::fitted::{Classes, Fitted};
 use super::gaussian::Gaussian;
-use super::null::{self, Permutations};
+use super::null;
 use super::reading::Reading;
 use super::{CodeLength, Compat, Fractions, Linear, Mlp, NearestMean, Quadratic, RandomFeatures};
+use crate::estimate::permutations::{Permutations, of_permutations};
 use crate::estimate::random::SplitMix64;
 use crate::estimate::split::Split;
 use crate::estimate::{Element, EstimateError, Flag, Labels, Null};
@@ -181,7 +182,7 @@ impl Probe {
             Ok(self.read(z, &permuted, split, seed)?.usable.value)
         });
         let values = values.collect::<Result<Vec<f64>, _>>()?;
-        let null = null::of_permutations(reading.usable.value, values);
+        let null = of_permutations(reading.usable.value, values);
         reading.set_null(null);
         Ok(())
     }
