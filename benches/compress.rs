@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use infoplane::estimate::compress::Pca;
+use infoplane::estimate::compress::{Basis, Pca};
 use infoplane::estimate::random::SplitMix64;
 use ndarray::Array2;
 
@@ -27,7 +27,7 @@ fn layer(units: usize) -> Array2<f32> {
 fn compress(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compress");
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(4));
-    let pca = Pca { components: NonZeroUsize::new(4).expect("four is not zero") };
+    let pca = Pca { components: NonZeroUsize::new(4).expect("four is not zero"), basis: Basis::Own };
     for units in [784, 4096] {
         let layer = layer(units);
         group.bench_function(BenchmarkId::new("pca", units), |bencher| {

@@ -172,10 +172,17 @@ pub(crate) struct InformationArguments {
     /// The estimator, as in a pipeline file: `{ ksg = { neighbors = 3 } }`, `{ gaussian = {} }`, `{ ross = { neighbors = 3 } }`.
     #[arg(long)]
     pub(crate) estimator: String,
-    /// How variables (not labels) are compressed first: `{ pca = { components = 4 } }`.
+    /// How variables (not labels) are compressed first: `{ pca = { components = 4 } }`, `{ projection = { components = 4 } }`,
+    /// `{ autoencoder = { components = 4 } }`.
     #[arg(long, default_value = "{ none = {} }")]
     pub(crate) compress: String,
-    /// What is done to each coordinate then: `raw` or `standardized`.
+    /// How the second variable is compressed, where that is not as `--compress` says.
+    #[arg(long, requires = "y")]
+    pub(crate) compress_y: Option<String>,
+    /// What is random in a compression is drawn by it.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// What is done to each coordinate then: `raw`, `standardized`, `rank`, `asinh` or `whitened`.
     #[arg(long, default_value = "raw")]
     pub(crate) margins: String,
 }

@@ -13,7 +13,7 @@ use infoplane::samples::{Array, Column, ColumnKind, ColumnLabels, Description};
 use ndarray::{Array1, Array2, Axis, concatenate};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::print;
 use crate::cli::{InformationArguments, Measure, Quantity, ReconstructionArguments, SplitArguments, UsableArguments};
@@ -32,16 +32,23 @@ pub(crate) fn measure(arguments: &Measure) -> anyhow::Result<ExitCode> {
 fn information(arguments: &InformationArguments) -> anyhow::Result<Value> {
     let estimator: Estimator = toml_value("--estimator", &arguments.estimator)?;
     let compress: Compression = toml_value("--compress", &arguments.compress)?;
+    let compress_y: Compression =
+        arguments.compress_y.as_deref().map_or(Ok(compress.clone()), |text| toml_value("--compress-y", text))?;
+    if compress.basis().or(compress_y.basis()).is_some() {
+        bail!("`basis`: found one for a series, and an array has none; remove it");
+    }
     let margins: Margins = toml_value("--margins", &format!("\"{}\"", arguments.margins))?;
-    let prepare = |path: &Path| -> anyhow::Result<Array2<f64>> {
-        let compressed = compress.compress(matrix(path)?.view())?;
-        Ok(margins.rescale(compressed.scores.view()).samples)
+    let prepare = |path: &Path, compress: &Compression| -> anyhow::Result<(Array2<f64>, Map<String, Value>)> {
+        let compressed = compress.compress(matrix(path)?.view(), arguments.seed)?;
+        Ok((margins.rescale(compressed.scores.view())?.samples, compressed.details))
     };
-    let x = prepare(&arguments.x)?;
-    let estimate = match (&arguments.y, &arguments.labels) {
+    let (x, details_x) = prepare(&arguments.x, &compress)?;
+    let mut details_y = Map::new();
+    let mut estimate = match (&arguments.y, &arguments.labels) {
         (Some(y), _) => {
             let path = y;
-            let y = prepare(path)?;
+            let (y, details) = prepare(path, &compress_y)?;
+            details_y = details;
             same_rows(path, y.nrows(), &arguments.x, x.nrows())?;
             let estimator = estimator
                 .continuous()
@@ -61,7 +68,14 @@ fn information(arguments: &InformationArguments) -> anyhow::Result<Value> {
         }
         (None, None) => bail!("needed `--y` or `--labels`"),
     };
-    object(estimate, &estimator, &json!({ "compress": compress, "margins": margins }))
+    for (name, details) in [("x", details_x), ("y", details_y)] {
+        if !details.is_empty() {
+            estimate.detail(name, details);
+        }
+    }
+    let settings =
+        json!({ "compress": compress, "compress_y": compress_y, "margins": margins, "seed": arguments.seed });
+    object(estimate, &estimator, &settings)
 }
 
 fn usable(arguments: &UsableArguments) -> anyhow::Result<Value> {

@@ -3,6 +3,7 @@
 mod compress;
 mod data;
 mod gaussian;
+mod images;
 mod information;
 mod mlp;
 mod properties;
