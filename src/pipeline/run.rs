@@ -106,7 +106,7 @@ pub fn run(
     let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps, plan.keeps_samples())?;
     let mine: Vec<usize> = (shard.index..plan.checkpoints.len()).step_by(shard.count).collect();
     tell(Event::Planned(mine.len()));
-    let shared = pool.install(|| Shared::new(plan))?;
+    let shared = Shared::new(plan, pool)?;
     let work = Work { plan, folder, shared, pool, stopping, tell, failure: Mutex::new(None) };
     let tally = Mutex::new(Finished { folder: plan.output.clone(), done: 0, kept: 0, failed_rows: 0 });
     // No place in the channel: what is read ahead waits in the hand of the reader.

@@ -1,6 +1,9 @@
 //! What all checkpoints share and only a run needs: made once before the first of them, the same for every shard.
 
+use std::ops::ControlFlow;
+
 use ndarray::Array2;
+use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
@@ -43,8 +46,9 @@ impl<'p> Shared<'p> {
     /// # Errors
     ///
     /// [`PipelineError`] when the inputs cannot be compressed, or the checkpoint of a basis cannot be replayed.
-    pub(super) fn new(plan: &'p Plan) -> Result<Self, PipelineError> {
-        Ok(Self { readings: Readings::of_inputs(plan), inputs: inputs(plan)?, bases: bases(plan)? })
+    pub(super) fn new(plan: &'p Plan, pool: &ThreadPool) -> Result<Self, PipelineError> {
+        let (readings, inputs) = pool.install(|| (Readings::of_inputs(plan), inputs(plan)));
+        Ok(Self { readings, inputs: inputs?, bases: bases(plan, pool)? })
     }
 
     /// A tap of a checkpoint as a compression leaves it.
@@ -99,15 +103,18 @@ pub(super) fn with_basis(measures: &[Measure]) -> Vec<(&Compression, &Basis)> {
     distinct
 }
 
-fn bases(plan: &Plan) -> Result<Vec<SeriesBasis<'_>>, PipelineError> {
+fn bases<'p>(plan: &'p Plan, pool: &ThreadPool) -> Result<Vec<SeriesBasis<'p>>, PipelineError> {
     let mut replayed: Vec<(&Checkpoint, Vec<Activations>)> = Vec::new();
     let mut bases = Vec::new();
     for (compression, basis) in with_basis(&plan.pipeline.estimate.measures) {
         let checkpoint = basis_checkpoint(&plan.checkpoints, basis).expect("the plan found it");
         if !replayed.iter().any(|(other, _)| other.step() == checkpoint.step()) {
             let weights = checkpoint.open()?;
-            let go_on = || std::ops::ControlFlow::Continue(());
-            replayed.push((checkpoint, unit::replayed(plan, checkpoint, &weights, &go_on)?.replayed.taps));
+            // Brought here: the pool computes and must not wait for a store.
+            weights.load(plan.tensors.iter().map(String::as_str))?;
+            let go_on = || ControlFlow::Continue(());
+            let found = pool.install(|| unit::replayed(plan, checkpoint, &weights, &go_on))?;
+            replayed.push((checkpoint, found.replayed.taps));
         }
         let (_, taps) = replayed.iter().find(|(other, _)| other.step() == checkpoint.step()).expect("it was replayed");
         let (pca, _) = compression.basis().expect("it has one");
@@ -116,7 +123,7 @@ fn bases(plan: &Plan) -> Result<Vec<SeriesBasis<'_>>, PipelineError> {
             finite("activations", tap.values.view()).map_err(|error| failed(error.to_string()))?;
             pca.fit(tap.values.view()).map_err(|error| failed(error.to_string()))
         };
-        bases.push(SeriesBasis { compression, axes: taps.par_iter().map(fit).collect() });
+        bases.push(SeriesBasis { compression, axes: pool.install(|| taps.par_iter().map(fit).collect()) });
     }
     Ok(bases)
 }

@@ -5,11 +5,12 @@
 use std::num::NonZeroUsize;
 
 use infoplane::estimate::compress::{Autoencoder, Basis, Compressed, Compression, Layout, Margins, Pca, Projection};
-use infoplane::estimate::information::{ContinuousInformation, Ksg, LabelInformation, Ross};
 use infoplane::estimate::random::SplitMix64;
 use infoplane::estimate::{Element, Labels, Paired};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array, concatenate};
 use proptest::prelude::*;
+
+use crate::data::estimator;
 
 fn normal(random: &mut SplitMix64, rows: usize, columns: usize) -> Array2<f64> {
     Array2::from_shape_simple_fn((rows, columns), || random.normal_pair().0)
@@ -154,8 +155,8 @@ proptest! {
 fn ksg(x: &Array2<f64>, y: &Array2<f64>, margins: Margins) -> f64 {
     let scaled = |values: &Array2<f64>| margins.rescale(values.view()).unwrap().samples;
     let (x, y) = (scaled(x), scaled(y));
-    let ksg = Ksg { neighbors: NonZeroUsize::new(3).unwrap() };
-    ksg.estimate(Paired::new(x.view(), y.view()).unwrap()).unwrap().value
+    let ksg = estimator(r#"{ "ksg": { "neighbors": 3 } }"#);
+    ksg.continuous().unwrap().estimate(Paired::new(x.view(), y.view()).unwrap()).unwrap().value
 }
 
 fn autoencoder(components: usize, hidden: &[usize], steps: usize) -> Compression {
@@ -206,11 +207,11 @@ fn one_number_of_an_autoencoder_sees_what_the_first_component_folds() {
     );
     let halves: Array1<i64> = angles.iter().map(|&angle| i64::from(angle > 0.0)).collect();
     let labels = Labels::new(halves.view());
-    let ross = Ross { neighbors: NonZeroUsize::new(3).unwrap() };
+    let ross = estimator(r#"{ "ross": { "neighbors": 3 } }"#);
     let seen = |compression: Compression| {
         let scores = compression.compress(x.view(), 5).unwrap().scores;
         let scaled = Margins::Standardized.rescale(scores.view()).unwrap().samples;
-        ross.estimate(scaled.view(), &labels).unwrap().value
+        ross.labeled().unwrap().estimate(scaled.view(), &labels).unwrap().value
     };
     // Three standard errors of Ross at zero; ln 2 less what happens near the two borders of the halves.
     let folded = seen(Compression::Pca(Pca { components: NonZeroUsize::MIN, basis: Basis::Own }));

@@ -6,10 +6,9 @@ use std::num::NonZeroUsize;
 
 use infoplane::estimate::Paired;
 use infoplane::estimate::compress::{Autoencoder, Basis, Compression, Layout, Margins, Pca};
-use infoplane::estimate::information::{ContinuousInformation, Ksg};
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use crate::data::normal_matrix;
+use crate::data::{estimator, normal_matrix};
 
 const SAMPLES: usize = 5000;
 
@@ -100,7 +99,8 @@ fn corners(parameters: &Array2<f64>) -> Array2<f64> {
 fn ksg(k: usize, x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> f64 {
     let scaled = |values| Margins::Standardized.rescale(values).unwrap().samples;
     let (x, y) = (scaled(x), scaled(y));
-    Ksg { neighbors: count(k) }.estimate(Paired::new(x.view(), y.view()).unwrap()).unwrap().value
+    let ksg = estimator(&format!(r#"{{ "ksg": {{ "neighbors": {k} }} }}"#));
+    ksg.continuous().unwrap().estimate(Paired::new(x.view(), y.view()).unwrap()).unwrap().value
 }
 
 /// The authors' estimator in up to four dimensions: three entropies from nearest neighbors, each of whitened samples.
