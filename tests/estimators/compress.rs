@@ -257,7 +257,7 @@ fn a_convolutional_autoencoder_follows_a_spot_of_light() {
         hidden: vec![count(32)],
     };
     let compression =
-        Compression::Autoencoder(Autoencoder { components: count(2), layout, steps: count(1500), batch: count(64) });
+        Compression::Autoencoder(Autoencoder { components: count(2), layout, steps: count(800), batch: count(64) });
     let compressed = compression.compress(images.view(), 1).unwrap();
     // Two components leave .36 of the variance, and the place is all that there is.
     let unexplained = compressed.details["unexplained_variance"].as_f64().unwrap();

@@ -201,18 +201,17 @@ fn rectangles_have_the_information_of_their_corners() {
 fn an_autoencoder_keeps_what_components_of_images_lose() {
     let truth = 3.0;
     let (x, y) = parameters(truth, 2, 300);
-    let images = [rendered(&x, 16, blob), rendered(&y, 16, blob)];
+    let images = rendered(&x, 16, blob);
     let layout = Layout::Dense { hidden: vec![count(64), count(32)] };
-    let coder = Autoencoder { components: count(2), layout, steps: count(3000), batch: count(128) };
-    let codes = [0, 1].map(|side| Compression::Autoencoder(coder.clone()).compress(images[side].view(), 7).unwrap());
-    for code in &codes {
-        let unexplained = code.details["unexplained_variance"].as_f64().unwrap();
-        // Two components leave .415 of the variance.
-        assert!(unexplained < 0.02, "{unexplained}");
-    }
-    let found = ksg(1, codes[0].scores.view(), codes[1].scores.view());
-    let by_components = ksg(1, pca(&images[0], 2).view(), pca(&images[1], 2).view());
+    let coder = Autoencoder { components: count(2), layout, steps: count(1500), batch: count(128) };
+    let code = Compression::Autoencoder(coder).compress(images.view(), 7).unwrap();
+    let unexplained = code.details["unexplained_variance"].as_f64().unwrap();
+    // Two components leave .415 of the variance.
+    assert!(unexplained < 0.02, "{unexplained}");
+    let found = ksg(1, code.scores.view(), y.view());
+    let by_components = ksg(1, pca(&images, 2).view(), y.view());
     let direct = ksg(1, x.view(), y.view());
-    assert!((found - direct).abs() < 0.3, "{found}, of the parameters {direct}, of two components {by_components}");
+    // A fifth of a nat for what a bent frame costs neighbors.
+    assert!((found - direct).abs() < 0.2, "{found}, of the parameters {direct}, of two components {by_components}");
     assert!(found > by_components, "{found}, of two components {by_components}");
 }
