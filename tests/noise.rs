@@ -55,6 +55,14 @@ fn with_noise(scene: &mut Scene, noise: &str) {
     scene.replay = format!("noise = {noise}\nloss = \"none\"");
 }
 
+/// Runs a pipeline whose file has changed since: results of another plan would be refused.
+fn afresh(scene: &Scene) {
+    if scene.results().exists() {
+        fs::remove_dir_all(scene.results()).unwrap();
+    }
+    scene.run(&[]).success();
+}
+
 fn value(rows: &[Value], tap: &str) -> f64 {
     rows.iter().find(|row| row["tap"] == tap).unwrap()["value"].as_f64().unwrap()
 }
@@ -74,7 +82,7 @@ fn a_uniform_number_through_noise_has_the_known_information() {
             "propagated = { deviation = { absolute = S }, at = [\"h\"] }",
         ] {
             with_noise(&mut scene, &format!("{{ {} }}", noise.replace('S', deviation)));
-            scene.run(&[]).success();
+            afresh(&scene);
             let rows = scene.query(COLUMNS);
             let found = value(&rows, "h");
             assert!((found - truth).abs() < 0.05, "{noise} {deviation}: {found}, needed {truth}");
@@ -90,7 +98,7 @@ fn a_uniform_number_through_noise_has_the_known_information() {
         }
     }
     with_noise(&mut scene, "\"none\"");
-    scene.run(&[]).success();
+    afresh(&scene);
     for row in scene.query(COLUMNS) {
         assert!(row["flags"].to_string().contains("deterministic"), "{row}");
         assert!(!row["details"].as_str().unwrap().contains("noise"), "{row}");
@@ -110,7 +118,7 @@ fn noise_on_the_input_of_a_linear_layer_is_a_gaussian_channel() {
     let near = |found: f64, truth: f64| (found - truth).abs() < 0.06;
     for (deviation, ratio) in [("absolute = 1.0", 0.5), ("relative = 0.5", 0.5), ("relative = 0.1", 0.1)] {
         with_noise(&mut scene, &format!("{{ propagated = {{ deviation = {{ {deviation} }}, at = [\"input\"] }} }}"));
-        scene.run(&[]).success();
+        afresh(&scene);
         let rows = scene.query(COLUMNS);
         assert!(near(value(&rows, "h"), truth(ratio)), "{deviation}: {rows:?}");
     }
@@ -119,11 +127,11 @@ fn noise_on_the_input_of_a_linear_layer_is_a_gaussian_channel() {
         format!("{{ propagated = {{ deviation = {{ relative = 0.5 }}, at = [\"h\", \"input\"], taps = \"{side}\" }} }}")
     };
     with_noise(&mut scene, &both("clean"));
-    scene.run(&[]).success();
+    afresh(&scene);
     let clean = scene.query(COLUMNS);
     assert!(near(value(&clean, "h"), truth(0.5)), "{clean:?}");
     with_noise(&mut scene, &both("noisy"));
-    scene.run(&[]).success();
+    afresh(&scene);
     let noisy = scene.query(COLUMNS);
     assert!(value(&noisy, "h") < value(&clean, "h") - 0.5, "{noisy:?}");
     // The scale of the input is 2; both tensors are told with what their deviation came to.
@@ -141,7 +149,7 @@ fn later_layers_see_noise_and_earlier_ones_do_not() {
     let query = "SELECT step, tap, value, flags, details FROM measurements ORDER BY step, tap";
     let run = |scene: &mut Scene, noise: &str| {
         scene.replay = format!("noise = {noise}");
-        scene.run(&[]).success();
+        afresh(scene);
         scene.query(query)
     };
     let clean = run(&mut scene, "\"none\"");
@@ -170,7 +178,7 @@ fn noise_is_the_same_at_any_number_of_threads_and_size_of_batch() {
         scene.measures = KSG.replace("margins", "compress = { pca = { components = 2 } }, margins");
         let run = |scene: &mut Scene, batch: usize, threads: &str| {
             scene.replay = format!("noise = {noise}\nbatch = {batch}");
-            let output = scene.path(&format!("results-{batch}-{threads}"));
+            let output = scene.path(&format!("results-{}-{batch}-{threads}", scene.seed));
             scene.run(&["--threads", threads, "--output", output.to_str().unwrap()]).success();
             output
         };
