@@ -200,10 +200,14 @@ pub(crate) struct InformationArguments {
     /// The estimator, as in a pipeline file: `{ ksg = { neighbors = 3 } }`, `{ gaussian = {} }`, `{ ross = { neighbors = 3 } }`; with several values of a setting, `{ ksg = { neighbors = [1, 3, 10] } }`, a list of objects.
     #[arg(long)]
     pub(crate) estimator: String,
-    /// How variables (not labels) are compressed first: `{ pca = { components = 4 } }`.
+    /// How variables (not labels) are compressed first: `{ pca = { components = 4 } }`, `{ projection = { components = 4 } }`,
+    /// `{ autoencoder = { components = 4 } }`.
     #[arg(long, default_value = "{ none = {} }")]
     pub(crate) compress: String,
-    /// What is done to each coordinate then: `raw` or `standardized`.
+    /// How the second variable is compressed, where that is not as `--compress` says.
+    #[arg(long, requires = "y")]
+    pub(crate) compress_y: Option<String>,
+    /// What is done to each coordinate then: `raw`, `standardized`, `rank`, `asinh` or `whitened`.
     #[arg(long, default_value = "raw")]
     pub(crate) margins: String,
     /// How the interval is found: `{ subsampling = { parts = 10, rounds = 1, level = 0.95 } }` or `{ none = {} }`.
@@ -212,7 +216,7 @@ pub(crate) struct InformationArguments {
     /// Hold the value against this many permutations of the samples, 19 or more.
     #[arg(long)]
     pub(crate) permutations: Option<usize>,
-    /// The seed of subsamples and permutations.
+    /// The seed of subsamples, permutations and whatever is random in a compression.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 }

@@ -1,13 +1,14 @@
 """Principal components and the linear decoder in scikit-learn.
 
-`python linear.py X.npy [--target TARGET.npy] [--repeat 3]`: with a target, ridge with its penalty chosen by
-cross-validation on four fifths of the samples and judged on the last fifth; without one, four components.
+`python linear.py X.npy [--target TARGET.npy] [--repeat 3] [--components 4]`: with a target, ridge with its penalty chosen by
+cross-validation on four fifths of the samples and judged on the last fifth; without one, principal components. `--units 4096` in place of X.npy makes the layer of `benches/compress.rs`.
 """
 
 import argparse
 
 import clock
 import numpy as np
+import splitmix
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
@@ -28,26 +29,31 @@ def decoded(layer, target):
     return float(np.square(fitted.predict(layer[train:]) - target[train:]).mean())
 
 
-def explained(layer, solver):
-    pca = PCA(4, svd_solver=solver, random_state=0)
+def explained(layer, solver, components):
+    pca = PCA(components, svd_solver=solver, random_state=0)
     pca.fit_transform(layer)
     return float(pca.explained_variance_ratio_.sum())
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("x")
+    parser.add_argument("x", nargs="?")
+    parser.add_argument("--units", type=int)
+    parser.add_argument("--components", type=int, default=4)
     parser.add_argument("--target")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
     clock.tune()
-    layer = np.load(options.x)
+    layer = np.load(options.x) if options.x else splitmix.factors(options.units)
     if options.target:
         target = np.load(options.target)
         clock.report("GridSearchCV(Ridge)", lambda: decoded(layer, target), options.repeat)
     else:
         for solver in ("randomized", "arpack", "covariance_eigh"):
-            clock.report(f"PCA, {solver}", lambda solver=solver: explained(layer, solver), options.repeat)
+            if solver == "covariance_eigh" and layer.shape[1] > 1000:
+                continue  # a full decomposition: seconds
+            task = lambda solver=solver: explained(layer, solver, options.components)
+            clock.report(f"PCA, {solver}", task, options.repeat)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,25 @@ def layer(n, d, classes, seed):
     return np.maximum(z, 0.0), labels
 
 
+def factors(units, samples=10_000, shared=32):
+    """The layer of `benches/compress.rs`: shared factors of decreasing size, and noise."""
+    drawn = 0
+
+    def normal(rows, columns):
+        # Of each pair of normal numbers the first; a pair takes two of the generator.
+        nonlocal drawn
+        values = np.empty((rows, columns), np.float32)
+        for row in range(0, rows, 500):
+            some = values[row : row + 500]
+            seed = (1 + int(GOLDEN) * 2 * drawn) % 2**64
+            some[:] = normals(seed, 2 * some.size)[::2].reshape(some.shape)
+            drawn += some.size
+        return values
+
+    mixing = normal(shared, units) / np.arange(1, shared + 1, dtype=np.float32)[:, None]
+    return normal(samples, shared) @ mixing + normal(samples, units) * np.float32(0.3)
+
+
 def split(ids, test_fraction, seed):
     """Rows to train and to test on, by the seeded hash of their ids, as `Split::by_id` does."""
     order = np.lexsort((ids, first(first(seed) ^ np.asarray(ids, np.uint64))))

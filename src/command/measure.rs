@@ -13,7 +13,7 @@ use infoplane::samples::{Array, Column, ColumnKind, ColumnLabels, Description};
 use ndarray::{Array1, Array2, Axis, concatenate};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::print;
 use crate::cli::{InformationArguments, Measure, Quantity, ReconstructionArguments, SplitArguments, UsableArguments};
@@ -32,38 +32,54 @@ pub(crate) fn measure(arguments: &Measure) -> anyhow::Result<ExitCode> {
 fn mutual_information(arguments: &InformationArguments) -> anyhow::Result<Value> {
     let estimator: Estimator = toml_value("--estimator", &arguments.estimator)?;
     let compress: Compression = toml_value("--compress", &arguments.compress)?;
+    let compress_y: Compression =
+        arguments.compress_y.as_deref().map_or(Ok(compress.clone()), |text| toml_value("--compress-y", text))?;
+    if compress.basis().or(compress_y.basis()).is_some() {
+        bail!("`basis`: found one for a series, and an array has none; remove it");
+    }
     let margins: Margins = toml_value("--margins", &format!("\"{}\"", arguments.margins))?;
-    let prepare = |path: &Path| -> anyhow::Result<Array2<f64>> {
-        let compressed = compress.compress(matrix(path)?.view())?;
-        Ok(margins.rescale(compressed.scores.view()).samples)
+    let prepare = |path: &Path, compress: &Compression| -> anyhow::Result<(Array2<f64>, Map<String, Value>)> {
+        let compressed = compress.compress(matrix(path)?.view(), arguments.seed)?;
+        Ok((margins.rescale(compressed.scores.view())?.samples, compressed.details))
     };
-    let x = prepare(&arguments.x)?;
+    let (x, details_x) = prepare(&arguments.x, &compress)?;
     let interval: Intervals = toml_value("--interval", &arguments.interval)?;
     let permutations = arguments.permutations.map(Permutations::try_from).transpose().map_err(anyhow::Error::msg)?;
-    let measure = |against: Against<'_>| {
-        let uncertainty = (&interval, permutations);
-        information::measure(&estimator, x.view(), against, uncertainty, arguments.seed)
-    };
+    let uncertainty = (&interval, permutations);
+    let mut details_y = Map::new();
     let estimates = match (&arguments.y, &arguments.labels) {
         (Some(path), _) => {
-            let y = prepare(path)?;
+            let (y, details) = prepare(path, &compress_y)?;
+            details_y = details;
             same_rows(path, y.nrows(), &arguments.x, x.nrows())?;
             let wrong = "`--estimator`: this estimator is for labels; give `--labels`, or use `ksg` or `gaussian`";
             estimator.continuous().context(wrong)?;
-            measure(Against::Variable(y.view()))?
+            information::measure(&estimator, x.view(), Against::Variable(y.view()), uncertainty, arguments.seed)?
         }
         (None, Some(path)) => {
             let labels = labels(path, x.nrows(), &arguments.x)?;
             let wrong = "`--estimator`: this estimator is for two continuous variables; give `--y`, or use `ross`";
             estimator.labeled().context(wrong)?;
-            measure(Against::Labels(&labels))?
+            information::measure(&estimator, x.view(), Against::Labels(&labels), uncertainty, arguments.seed)?
         }
         (None, None) => bail!("needed `--y` or `--labels`"),
     };
-    let settings = json!({ "compress": compress, "margins": margins, "interval": interval, "seed": arguments.seed });
-    let each = estimates.into_iter().zip(estimator.each());
-    let mut objects =
-        each.map(|(estimate, one)| object(estimate, &one, &settings)).collect::<anyhow::Result<Vec<Value>>>()?;
+    let settings = json!({
+        "compress": compress,
+        "compress_y": compress_y,
+        "margins": margins,
+        "interval": interval,
+        "seed": arguments.seed,
+    });
+    let each = estimates.into_iter().zip(estimator.each()).map(|(mut estimate, one)| {
+        for (name, details) in [("x", &details_x), ("y", &details_y)] {
+            if !details.is_empty() {
+                estimate.detail(name, details.clone());
+            }
+        }
+        object(estimate, &one, &settings)
+    });
+    let mut objects = each.collect::<anyhow::Result<Vec<Value>>>()?;
     // One object for one estimate, as for every other quantity.
     Ok(if objects.len() == 1 { objects.remove(0) } else { Value::Array(objects) })
 }

@@ -37,7 +37,8 @@ pub use binding::{
 };
 pub use error::GraphError;
 pub use model::{
-    GraphInput, Initializer, Model, Node, OpaqueInitializer, OriginalGraph, SessionGraph, TensorSource, Use,
+    GraphInput, Initializer, Model, Node, NoiseOperator, NoisyGraph, NoisyTensor, OpaqueInitializer, OriginalGraph,
+    SessionGraph, TapSide, TensorSource, Use,
 };
 pub use suggest::suggest_taps;
 pub use taps::{Pooling, Tap, select_taps};

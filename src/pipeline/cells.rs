@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, split};
 use super::rows::{Cell, Found, cells, row, sample};
+use super::shared::Shared;
 use super::variables::{INPUT, Label};
 use super::{Information, Measure, Plan, Reconstruction, Usable};
 use crate::archive::Checkpoint;
@@ -35,7 +36,7 @@ struct Taps<'p> {
     /// Each tap in all compressions: several measures look at one compressed layer.
     compressed: Vec<Vec<Result<Compressed, String>>>,
     readings: Readings<'p>,
-    inputs: &'p Readings<'p>,
+    shared: &'p Shared<'p>,
 }
 
 /// Measures every tap in all ways; what goes wrong becomes rows.
@@ -47,7 +48,7 @@ pub(super) fn measure_all<'p>(
     plan: &'p Plan,
     checkpoint: &Checkpoint,
     taps: &'p [Activations],
-    inputs: &'p Readings<'p>,
+    shared: &'p Shared<'p>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Measured, ReplayError> {
     if plan.pipeline.estimate.measures.is_empty() {
@@ -63,13 +64,13 @@ pub(super) fn measure_all<'p>(
         .map(|tap| {
             let compress = |compression: &&Compression| {
                 valid[tap].clone()?;
-                compression.compress(taps[tap].values.view()).map_err(|error| error.to_string())
+                shared.compress(plan, compression, (tap, &taps[tap]))
             };
             compressions.par_iter().map(compress).collect()
         })
         .collect();
     let readings = Readings::of_taps(plan, taps, &valid, go_on)?;
-    let taps = Taps { plan, values: taps, valid, compressions, compressed, readings, inputs };
+    let taps = Taps { plan, values: taps, valid, compressions, compressed, readings, shared };
     let all: Vec<Cell> = cells(plan).collect();
     let measured = all.par_iter().map(|&cell| {
         if go_on().is_break() {
@@ -146,17 +147,20 @@ impl Taps<'_> {
         let which = self.compressions.iter().position(|compression| *compression == &information.compress);
         let layer = &self.compressed[cell.tap][which.expect("every compression is among the distinct ones")];
         let layer = layer.as_ref().map_err(Clone::clone)?;
-        let rescaled = information.margins.rescale(layer.scores.view()).samples;
+        let rescaled = information.margins.rescale(layer.scores.view()).map_err(|error| error.to_string())?.samples;
         let n_components = Some(rescaled.ncols());
         let estimates = self.informed(cell.place, information, &rescaled).map_err(|error| error.to_string())?;
+        let noisy = self.plan.noise.as_ref().is_some_and(|noise| noise.reaches(cell.tap));
+        let deterministic = information.of == INPUT && !noisy && !is_finite_by_itself(&information.estimator);
+        let inputs = self.shared.inputs[cell.place].as_ref().filter(|inputs| !inputs.details.is_empty());
         let each = Measure::Information(information.clone()).each();
         let found = estimates.into_iter().zip(each).map(|(mut estimate, one)| {
-            if information.of == INPUT && !is_finite_by_itself(&information.estimator) {
+            if deterministic {
                 estimate.flag(Flag::Deterministic);
             }
-            if let Compression::Pca(_) = information.compress {
-                estimate.detail("explained_variance", layer.explained_variance_ratio.iter().sum::<f64>());
-                estimate.detail("rank", layer.rank);
+            estimate.details.extend(layer.details.clone());
+            if let Some(inputs) = inputs {
+                estimate.detail("input", inputs.details.clone());
             }
             Found { n_components, parameters: Some(one.parameters()), ..Found::new("information", Ok(estimate)) }
         });
@@ -174,8 +178,8 @@ impl Taps<'_> {
         // The same subsamples and permutations for every layer and checkpoint.
         let seed = seed(self.plan, &[&information.of, "information"]);
         let variables = &self.plan.variables;
-        if let Some(inputs) = &variables.compressed[place] {
-            return measure(estimator, inputs.view(), Against::Variable(layer.view()), uncertainty, seed);
+        if let Some(inputs) = &self.shared.inputs[place] {
+            return measure(estimator, inputs.samples.view(), Against::Variable(layer.view()), uncertainty, seed);
         }
         let label = &variables.labels[&information.of];
         let classes = label.classes().expect("the plan checked that the label has classes");
@@ -246,7 +250,7 @@ impl Taps<'_> {
     ) -> Result<(Vec<Found>, Vec<SampleRow>), String> {
         self.valid[cell.tap].clone()?;
         let baseline = given(self.plan, usable.given.as_deref().unwrap_or(INPUT));
-        let readings = if baseline == Layer::Input { self.inputs } else { &self.readings };
+        let readings = if baseline == Layer::Input { &self.shared.readings } else { &self.readings };
         let without = readings.get(baseline, usable).expect("the baseline was asked for").as_ref();
         let without = without.map_err(|reason| format!("of what is given: {reason}"))?;
         let with = read_beside(self.plan, usable, baseline, self.values[cell.tap].values.view(), self.values)?;

@@ -50,6 +50,12 @@ pub enum PipelineError {
         /// What was found and what was needed.
         reason: String,
     },
+    /// Noise cannot be put where the pipeline file wants it.
+    #[error("`[replay] noise`: {reason}")]
+    Noise {
+        /// What was found, what was needed, and the remedy.
+        reason: String,
+    },
     /// The system has no thread left to read with.
     #[error("cannot start a thread: {reason}")]
     Thread {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Measure, PipelineError};
 use crate::archive::{StepFrom, Steps};
 use crate::graph::{Bind, Pooling};
+use crate::replay::Noise;
 use crate::samples::{Description, Source};
 
 /// A whole pipeline file.
@@ -109,6 +110,10 @@ pub struct ReplayTable {
     /// How taps become one row a sample, by name or glob: `flatten` (the default), `mean`, `last`, `spatial-mean`.
     #[serde(default)]
     pub pool: BTreeMap<String, Pooling>,
+    /// Noise that makes the network stochastic: `"none"`, `{ read-out = { deviation = { absolute = 0.1 } } }`, or
+    /// `{ propagated = { deviation = { relative = 0.01 } } }`. Loss and accuracy are those of the network without.
+    #[serde(default)]
+    pub noise: Noise,
     /// What the network's own loss is computed from; without it the only output and the only label column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
@@ -156,7 +161,7 @@ impl ReplayTable {
 
 impl Default for ReplayTable {
     fn default() -> Self {
-        Self { batch: Self::default_batch(), pool: BTreeMap::new(), loss: None, recorded: None }
+        Self { batch: Self::default_batch(), pool: BTreeMap::new(), noise: Noise::None, loss: None, recorded: None }
     }
 }
 

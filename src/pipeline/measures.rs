@@ -31,7 +31,10 @@ pub struct Information {
     /// How both sides are compressed; labels never are.
     #[serde(default)]
     pub compress: Compression,
-    /// What is done to each coordinate after compression: `"raw"` or `"standardized"`.
+    /// How the input is compressed where that is not as `compress` says, once a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compress_input: Option<Compression>,
+    /// What is done to each coordinate after compression: `"raw"`, `"standardized"`, `"rank"`, `"asinh"` or `"whitened"`.
     #[serde(default)]
     pub margins: Margins,
     /// The estimator; where a setting has several values, each gives a row.
@@ -103,6 +106,14 @@ pub struct Prequential {
 pub struct Reconstruction {
     /// The family of decoders.
     pub decoder: Decoder,
+}
+
+impl Information {
+    /// How the input is compressed.
+    #[must_use]
+    pub fn input_compression(&self) -> &Compression {
+        self.compress_input.as_ref().unwrap_or(&self.compress)
+    }
 }
 
 impl Measure {

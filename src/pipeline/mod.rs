@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `file` | the pipeline file: every key, its meaning and its default |
 //! | `measures` | what is measured, as the pipeline file says it |
+//! | `noise` | noise: where it enters, how large it is, what rows say of it |
 //! | `plan` | the checked plan: checkpoints, binding, taps, samples, memory |
 //! | `reference` | the checkpoint that the graph was exported from, and the proof of the binding |
 //! | `records` | what the training framework recorded, compared at every checkpoint |
 //! | `variables` | what layers are measured against: made once, shared by every checkpoint |
+//! | `shared` | what all checkpoints share: compressed inputs, one basis for a series |
 //! | `ahead` | checkpoints read ahead, and compared with the ones before |
 //! | `unit` | one checkpoint: replayed, measured, turned into rows |
 //! | `cells` | one checkpoint's taps, each measured in all ways |
@@ -20,6 +22,7 @@ mod cells;
 mod error;
 mod file;
 mod measures;
+mod noise;
 mod plan;
 mod processing;
 mod readings;
@@ -27,6 +30,7 @@ mod records;
 mod reference;
 mod rows;
 mod run;
+mod shared;
 mod unit;
 mod variables;
 

@@ -5,9 +5,11 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::json;
 
+use super::noise::NoisePlan;
 use super::records::Records;
 use super::reference::{self, Bound, Proof, Trial};
-use super::variables::Variables;
+use super::shared::{basis_checkpoint, with_basis};
+use super::variables::{INPUT, Variables};
 use super::{Loss, Measure, Pipeline, PipelineError};
 use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
@@ -51,6 +53,7 @@ pub struct Plan {
     /// The output that loss and records are about.
     pub(super) outlet: Option<String>,
     pub(super) records: Records,
+    pub(super) noise: Option<NoisePlan>,
     pub(super) model: Model,
     /// What messages call the model.
     pub(super) label: String,
@@ -98,12 +101,15 @@ impl Plan {
         let Trial { taps: trial, outputs, feed, proof } = reference::prove(runtime, &bound, &taps, &samples, batch)?;
         let loss = loss(pipeline.replay.loss.as_ref(), &outputs, &samples)?;
         let records = Records::read(&folder, pipeline.replay.recorded.as_ref(), &loss, &outputs, samples.len())?;
-        let Bound { model, binding, checkpoint, .. } = bound;
         let outlet = loss.as_ref().ok().map(|(output, _)| output.as_str()).or(records.output());
+        let noise = NoisePlan::new(&pipeline.replay.noise, runtime, &bound, &taps, (&samples, batch), outlet)?;
+        let Bound { model, binding, checkpoint, .. } = bound;
         let graph = model.session(&names, outlet.as_slice(), &binding.initializers());
+        let tensors: Vec<String> = binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect();
+        let bases = basis_hashes(&pipeline.estimate.measures, &checkpoints, &tensors)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self {
-            hash: hash(&name, &pipeline, &model, (&samples, &records), &binding, runtime),
+            hash: hash(&name, &pipeline, &model, (&samples, &records), (&binding, &bases), runtime),
             name,
             output: output.map_or_else(|| beside(&folder, &pipeline.table.folder), Path::to_owned),
             weight_bytes: binding
@@ -112,7 +118,7 @@ impl Plan {
                 .filter(|feed| graph.fed.contains(&feed.initializer))
                 .map(|feed| feed.shape.iter().product::<usize>() * feed.kind.size())
                 .sum(),
-            tensors: binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect(),
+            tensors,
             outlet: outlet.map(str::to_owned),
             widths: trial.iter().map(|tap| tap.values.ncols()).collect(),
             reference: checkpoint.name().to_owned(),
@@ -125,6 +131,7 @@ impl Plan {
             taps,
             loss,
             records,
+            noise,
             runtime,
             label: model.path().display().to_string(),
             model,
@@ -164,7 +171,8 @@ impl Plan {
     /// decoder's folds. There are as many measures at a time as there are workers.
     #[must_use]
     pub fn bytes_per_worker(&self) -> usize {
-        let activations = self.widths.iter().sum::<usize>() * self.n_samples() * size_of::<f32>();
+        let width = self.widths.iter().sum::<usize>() + self.noise.as_ref().map_or(0, NoisePlan::extra_width);
+        let activations = width * self.n_samples() * size_of::<f32>();
         let widest = self.widths.iter().max().copied().unwrap_or(0);
         let grams = 8 * widest.min(self.n_samples()).pow(2);
         let copies = (2 * widest * self.n_samples() + grams) * size_of::<f64>();
@@ -174,8 +182,21 @@ impl Plan {
     /// The bytes that all workers share: inputs, and what measures make of them.
     #[must_use]
     pub fn shared_bytes(&self) -> usize {
-        let matrices = self.variables.inputs.iter().chain(self.variables.compressed.iter().flatten());
-        2 * self.feed.bytes() + matrices.map(|matrix| matrix.len() * size_of::<f64>()).sum::<usize>()
+        let inputs = self.variables.inputs.as_ref().map_or(0, |inputs| inputs.len());
+        let width = self.variables.inputs.as_ref().map_or(0, |inputs| inputs.ncols());
+        let compressed: usize = self
+            .pipeline
+            .estimate
+            .measures
+            .iter()
+            .filter_map(|measure| match measure {
+                Measure::Information(information) if information.of == INPUT => {
+                    Some(information.input_compression().components(width) * self.n_samples())
+                }
+                _ => None,
+            })
+            .sum();
+        2 * self.feed.bytes() + (inputs + compressed) * size_of::<f64>()
     }
 }
 
@@ -223,6 +244,9 @@ impl fmt::Display for Plan {
         }
         for (name, label) in &self.variables.labels {
             writeln!(formatter, "label        {name}: {}", label.words())?;
+        }
+        if let Some(noise) = &self.noise {
+            writeln!(formatter, "noise        {}", noise.words())?;
         }
         writeln!(formatter, "measures     {} at each tap of each checkpoint", self.pipeline.estimate.measures.len())?;
         match &self.loss {
@@ -330,13 +354,36 @@ fn choose(kind: &str, wanted: Option<String>, there: &[String]) -> Result<String
     }
 }
 
+/// Hashes of the checkpoints that the others take their frame from.
+fn basis_hashes(
+    measures: &[Measure],
+    checkpoints: &[Checkpoint],
+    tensors: &[String],
+) -> Result<Vec<String>, PipelineError> {
+    let hash = |(place, measure): (usize, &Measure)| -> Result<Vec<String>, PipelineError> {
+        let mut hashes = Vec::new();
+        for (_, basis) in with_basis(std::slice::from_ref(measure)) {
+            let found = basis_checkpoint(checkpoints, basis);
+            let weights = found
+                .map_err(|reason| PipelineError::Measure { number: place + 1, measure: measure.name(), reason })?
+                .open()?;
+            let names = || tensors.iter().map(String::as_str);
+            weights.load(names())?;
+            hashes.push(weights.hash(names())?);
+        }
+        Ok(hashes)
+    };
+    let hashes = measures.iter().enumerate().map(hash).collect::<Result<Vec<_>, _>>()?;
+    Ok(hashes.concat())
+}
+
 /// The hash of everything that all parts have in common.
 fn hash(
     run: &str,
     pipeline: &Pipeline,
     model: &Model,
     (samples, records): (&Samples, &Records),
-    binding: &Binding,
+    (binding, bases): (&Binding, &[String]),
     runtime: &Runtime,
 ) -> String {
     let feeds: Vec<_> = binding.feeds.iter().map(|feed| json!([feed.initializer, feed.recipe])).collect();
@@ -349,6 +396,7 @@ fn hash(
         "samples": samples.hash(),
         "records": records.hash(),
         "binding": feeds,
+        "bases": bases,
         "onnxruntime": runtime.version(),
     });
     blake3::hash(all.to_string().as_bytes()).to_hex().to_string()

@@ -17,7 +17,7 @@ use rayon::ThreadPool;
 
 use super::ahead::{Ahead, Read};
 use super::cells::Measured;
-use super::readings::Readings;
+use super::shared::Shared;
 use super::unit::{self, Rows};
 use super::{PipelineError, Plan};
 use crate::archive::Checkpoint;
@@ -106,8 +106,8 @@ pub fn run(
     let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps, plan.keeps_samples())?;
     let mine: Vec<usize> = (shard.index..plan.checkpoints.len()).step_by(shard.count).collect();
     tell(Event::Planned(mine.len()));
-    let inputs = pool.install(|| Readings::of_inputs(plan));
-    let work = Work { plan, folder, inputs, pool, stopping, tell, failure: Mutex::new(None) };
+    let shared = Shared::new(plan, pool)?;
+    let work = Work { plan, folder, shared, pool, stopping, tell, failure: Mutex::new(None) };
     let tally = Mutex::new(Finished { folder: plan.output.clone(), done: 0, kept: 0, failed_rows: 0 });
     // No place in the channel: what is read ahead waits in the hand of the reader.
     let (give, take) = sync_channel(0);
@@ -161,8 +161,7 @@ pub fn run(
 struct Work<'a> {
     plan: &'a Plan,
     folder: Folder,
-    /// What is read of the inputs, as a baseline.
-    inputs: Readings<'a>,
+    shared: Shared<'a>,
     pool: &'a ThreadPool,
     stopping: &'a (dyn Fn() -> Option<i32> + Sync),
     tell: &'a (dyn Fn(Event) + Sync),
@@ -199,7 +198,7 @@ impl Work<'_> {
                 let (checkpoint, identity) = (next.checkpoint, next.identity.clone());
                 let measured = self.measured(checkpoint, &next.hash, || {
                     let unchanged = next.unchanged.clone();
-                    unit::rows(self.plan, checkpoint, &next.weights, &next.hash, unchanged, &self.inputs, &|| {
+                    unit::rows(self.plan, checkpoint, &next.weights, &next.hash, unchanged, &self.shared, &|| {
                         self.goes_on()
                     })
                 })?;

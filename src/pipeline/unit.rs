@@ -2,11 +2,14 @@
 
 use std::ops::ControlFlow;
 
+use serde_json::Value;
+
 use super::cells::{Measured, measure_all, missing};
+use super::noise::Disturbed;
 use super::processing::flag_gains;
-use super::readings::Readings;
 use super::records::NOT_AS_RECORDED;
 use super::rows::{cells, row};
+use super::shared::Shared;
 use super::{PipelineError, Plan};
 use crate::archive::{Checkpoint, Weights};
 use crate::replay::{ReplayError, Replayed, Score, Session, replay, score};
@@ -42,7 +45,7 @@ pub(super) fn rows(
     weights: &Weights,
     hash: &str,
     unchanged: Option<Vec<String>>,
-    inputs: &Readings<'_>,
+    shared: &Shared<'_>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Rows, ReplayError> {
     let mut own = checkpoint_row(plan, checkpoint, Some(hash));
@@ -51,18 +54,21 @@ pub(super) fn rows(
         own.flags.push(SAME_AS_BEFORE.to_owned());
     }
     own.unchanged = unchanged;
-    let mut measured = match replayed(plan, checkpoint, weights, go_on) {
+    let (mut measured, notes) = match replayed(plan, checkpoint, weights, go_on) {
         Err(PipelineError::Replay(ReplayError::Stopped)) => return Err(ReplayError::Stopped),
         Err(error) => return Ok(failed(plan, checkpoint, Some(hash), &error.to_string())),
-        Ok(replayed) => {
+        Ok(Disturbed { replayed, notes }) => {
             score_network(plan, &replayed, &mut own);
             compare_with_records(plan, checkpoint, &replayed, &mut own);
-            measure_all(plan, checkpoint, &replayed.taps, inputs, go_on)?
+            (measure_all(plan, checkpoint, &replayed.taps, shared, go_on)?, notes)
         }
     };
     flag_gains(&mut measured.measurements);
     // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
     for measurement in &mut measured.measurements {
+        if let Some(note) = notes.get(measurement.tap_index as usize).and_then(Option::as_ref) {
+            measurement.details = with_noise(&measurement.details, note);
+        }
         measurement.flags.retain(|flag| flag != AMBIGUOUS);
         measurement.flags.extend(
             [AMBIGUOUS, SAME_AS_BEFORE, NOT_AS_RECORDED]
@@ -123,16 +129,28 @@ pub(super) fn doubt(row: &CheckpointRow) -> Option<String> {
     has(SAME_AS_BEFORE).then(|| "holds the very weights of the checkpoint before; was it saved twice?".to_owned())
 }
 
-fn replayed(
+/// Replays a checkpoint, with its noise where there is some.
+pub(super) fn replayed(
     plan: &Plan,
     checkpoint: &Checkpoint,
     weights: &Weights,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
-) -> Result<Replayed, PipelineError> {
+) -> Result<Disturbed, PipelineError> {
+    if let Some(noise) = &plan.noise {
+        return noise.replay(plan, checkpoint, weights, go_on);
+    }
     let values = plan.binding.values(checkpoint.name(), weights, &plan.graph.fed)?;
     let mut session = Session::new(plan.runtime, &plan.label, &plan.graph.bytes, None, values)?;
     let batch = plan.pipeline.replay.batch.get();
-    Ok(replay(&mut session, &plan.feed, &plan.taps, plan.outlet.as_deref(), batch, go_on)?)
+    let replayed = replay(&mut session, &plan.feed, &plan.taps, plan.outlet.as_deref(), batch, go_on)?;
+    Ok(Disturbed { replayed, notes: Vec::new() })
+}
+
+/// The details of a row with what is known of the noise.
+fn with_noise(details: &str, note: &Value) -> String {
+    let mut all: Value = serde_json::from_str(details).expect("details are written as JSON");
+    all["noise"] = note.clone();
+    all.to_string()
 }
 
 fn compare_with_records(plan: &Plan, checkpoint: &Checkpoint, replayed: &Replayed, row: &mut CheckpointRow) {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
 use super::{Information, Measure, Pipeline, PipelineError, Usable};
-use crate::estimate::compress::Compressed;
 use crate::estimate::usable::{Probe, Target};
-use crate::estimate::{Labels, Split, finite};
+use crate::estimate::{Labels, Split};
 use crate::samples::{Column, ColumnLabels, Samples};
 
 /// The name that stands for the inputs of the graph in measures.
@@ -22,8 +21,6 @@ pub(super) struct Variables {
     pub labels: BTreeMap<String, Label>,
     /// The inputs, one row a sample, when a measure needs them.
     pub inputs: Option<Array2<f64>>,
-    /// For each measure, the inputs as its compression leaves them, when it is about the inputs.
-    pub compressed: Vec<Option<Array2<f64>>>,
 }
 
 /// A label column, cut down to the samples whose label is known.
@@ -149,13 +146,6 @@ impl Variables {
             None => None,
             Some((place, measure)) => Some(flatten(samples).map_err(|reason| at(place, measure, reason))?),
         };
-        let compressed = measures.iter().map(|measure| match (measure, &inputs) {
-            (Measure::Information(information), Some(inputs)) if information.of == INPUT => {
-                prepared(information, inputs).map(Some)
-            }
-            _ => Ok(None),
-        });
-        let compressed = compressed.collect::<Result<_, _>>()?;
         let held_out = |place: usize, measure: &Measure| {
             let split = Split::by_id(&samples.ids, pipeline.estimate.held_out.get(), pipeline.seed);
             split.map_err(|error| at(place, measure, error.to_string()))
@@ -182,7 +172,7 @@ impl Variables {
                 Measure::Information(_) => {}
             }
         }
-        Ok(Self { split, labels, inputs, compressed })
+        Ok(Self { split, labels, inputs })
     }
 }
 
@@ -217,8 +207,13 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> 
             }
             Ok(())
         }
-        Measure::Information(Information { of, estimator, .. }) => {
+        Measure::Information(Information { of, estimator, compress_input, .. }) => {
             classes(of, labels)?;
+            if compress_input.is_some() {
+                return Err(format!(
+                    "`compress-input` is for `of = \"{INPUT}\"`, and labels are never compressed; remove it"
+                ));
+            }
             estimator
                 .labeled()
                 .map(drop)
@@ -312,15 +307,4 @@ fn flatten(samples: &Samples) -> Result<Array2<f64>, String> {
     }
     let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
     concatenate(Axis(1), &views).map_err(|error| error.to_string())
-}
-
-/// The inputs as one measure compresses them.
-fn prepared(information: &Information, inputs: &Array2<f64>) -> Result<Array2<f64>, PipelineError> {
-    let Compressed { scores, .. } = information.compress.compress(inputs.view())?;
-    let rescaled = information.margins.rescale(scores.view()).samples;
-    // A constant input has no column left: the measure then says so, layer by layer.
-    if !rescaled.is_empty() {
-        finite("inputs", rescaled.view())?;
-    }
-    Ok(rescaled)
 }

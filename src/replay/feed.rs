@@ -1,17 +1,41 @@
 //! The inputs in the types that the graph wants: converted once, borrowed by every checkpoint.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use half::f16;
 use ndarray::ArrayD;
+use rayon::prelude::*;
 
 use super::ReplayError;
+use super::noise::{normals, single};
 use super::session::{Element, TensorInfo};
 use crate::samples::{Input, Samples, Values};
 
 /// The inputs of a run, in the order and the types of the graph's inputs.
 #[derive(Debug)]
 pub struct FeedInputs {
-    pub(super) inputs: Vec<(String, Values)>,
+    pub(super) inputs: Arc<Vec<(String, Values)>>,
     rows: usize,
+    noise: Vec<NoiseFeed>,
+    ids: Arc<Vec<u64>>,
+}
+
+/// Noise for one tensor of the graph.
+#[derive(Clone, Debug)]
+pub struct NoiseFeed {
+    /// The input of the graph that takes it.
+    pub input: String,
+    /// The type of its elements.
+    pub element: Element,
+    /// Its dimensions behind the first one, which is the sample.
+    pub dims: Vec<usize>,
+    /// The key of the random numbers.
+    pub key: u64,
+    /// What standard normal numbers are multiplied by.
+    pub factor: f64,
+    /// What is added to them then: 1 where the graph multiplies by the noise.
+    pub offset: f64,
 }
 
 impl FeedInputs {
@@ -53,7 +77,39 @@ impl FeedInputs {
                 remedy: "remove it from `inputs`".to_owned(),
             });
         }
-        Ok(Self { inputs, rows: samples.len() })
+        let ids = Arc::new(samples.ids.clone());
+        Ok(Self { inputs: Arc::new(inputs), rows: samples.len(), noise: Vec::new(), ids })
+    }
+
+    /// The same inputs for a graph that takes noise besides.
+    #[must_use]
+    pub fn with_noise(&self, noise: Vec<NoiseFeed>) -> Self {
+        Self { inputs: Arc::clone(&self.inputs), rows: self.rows, noise, ids: Arc::clone(&self.ids) }
+    }
+
+    /// The noise of some samples, by input.
+    pub(super) fn noise(&self, rows: &Range<usize>) -> Vec<(&str, Values)> {
+        self.noise.iter().map(|noise| (noise.input.as_str(), noise.values(&self.ids[rows.clone()]))).collect()
+    }
+
+    /// The shape of an input, if there is one of this name.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.inputs.iter().find(|(input, _)| input == name).map(|(_, values)| values.shape())
+    }
+
+    /// The values of an input in single precision, one row a sample, if it is of floats.
+    #[must_use]
+    pub fn floats(&self, name: &str) -> Option<ndarray::Array2<f32>> {
+        let (_, values) = self.inputs.iter().find(|(input, _)| input == name)?;
+        let flat = match values {
+            Values::F64(array) => array.mapv(single),
+            Values::F32(array) => array.clone(),
+            Values::F16(array) => array.mapv(f32::from),
+            _ => return None,
+        };
+        let width = flat.len() / self.rows;
+        flat.into_shape_with_order((self.rows, width)).ok()
     }
 
     /// The number of samples.
@@ -66,6 +122,19 @@ impl FeedInputs {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.inputs.iter().map(|(_, values)| values.bytes().len()).sum()
+    }
+}
+
+impl NoiseFeed {
+    fn values(&self, ids: &[u64]) -> Values {
+        let width: usize = self.dims.iter().product();
+        let mut values = vec![0.0; ids.len() * width];
+        values.par_chunks_mut(width.max(1)).zip(ids).for_each(|(row, &id)| {
+            normals(self.key, id, |place, normal| row[place] = self.offset + self.factor * normal, width);
+        });
+        let shape: Vec<usize> = std::iter::once(ids.len()).chain(self.dims.iter().copied()).collect();
+        let wide = ArrayD::from_shape_vec(shape, values).expect("the values fill the shape");
+        floats(&Values::F64(wide), self.element)
     }
 }
 

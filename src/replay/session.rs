@@ -194,8 +194,11 @@ impl Session {
             last: rows.end.saturating_sub(1),
             reason: first_line(&error.to_string()),
         };
-        let feeds =
-            inputs.inputs.iter().map(|(name, values)| Ok((Cow::Borrowed(name.as_str()), slice(values, &rows)?)));
+        let noise = inputs.noise(&rows);
+        let whole = 0..rows.len();
+        let samples = inputs.inputs.iter().map(|(name, values)| (name.as_str(), values, &rows));
+        let all = samples.chain(noise.iter().map(|(name, values)| (*name, values, &whole)));
+        let feeds = all.map(|(name, values, rows)| Ok((Cow::Borrowed(name), slice(values, rows)?)));
         let feeds = feeds.collect::<ort::Result<Vec<(Cow<'_, str>, SessionInputValue<'_>)>>>().map_err(fail)?;
         let outputs: SessionOutputs<'_> = self.inner.run(feeds).map_err(fail)?;
         for (place, name) in names.iter().enumerate() {

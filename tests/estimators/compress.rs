@@ -4,11 +4,13 @@
 
 use std::num::NonZeroUsize;
 
-use infoplane::estimate::compress::{Compressed, Pca};
+use infoplane::estimate::compress::{Autoencoder, Basis, Compressed, Compression, Layout, Margins, Pca, Projection};
 use infoplane::estimate::random::SplitMix64;
-use infoplane::estimate::{Element, compress::Compression};
-use ndarray::{Array2, ArrayView2, Axis, array, concatenate};
+use infoplane::estimate::{Element, Labels, Paired};
+use ndarray::{Array1, Array2, ArrayView2, Axis, array, concatenate};
 use proptest::prelude::*;
+
+use crate::data::estimator;
 
 fn normal(random: &mut SplitMix64, rows: usize, columns: usize) -> Array2<f64> {
     Array2::from_shape_simple_fn((rows, columns), || random.normal_pair().0)
@@ -23,8 +25,8 @@ fn decaying(seed: u64, n: usize, d: usize, power: f64) -> Array2<f64> {
 }
 
 fn pca<T: Element>(matrix: ArrayView2<'_, T>, components: usize) -> Compressed {
-    let pca = Pca { components: NonZeroUsize::new(components).unwrap() };
-    Compression::Pca(pca).compress(matrix).unwrap()
+    let pca = Pca { components: NonZeroUsize::new(components).unwrap(), basis: Basis::Own };
+    Compression::Pca(pca).compress(matrix, 0).unwrap()
 }
 
 #[test]
@@ -148,4 +150,166 @@ proptest! {
             prop_assert!((squares[[component, component]] - ratio * total).abs() < 1e-9 * total);
         }
     }
+}
+
+fn ksg(x: &Array2<f64>, y: &Array2<f64>, margins: Margins) -> f64 {
+    let scaled = |values: &Array2<f64>| margins.rescale(values.view()).unwrap().samples;
+    let (x, y) = (scaled(x), scaled(y));
+    let ksg = estimator(r#"{ "ksg": { "neighbors": 3 } }"#);
+    ksg.continuous().unwrap().estimate(Paired::new(x.view(), y.view()).unwrap()).unwrap().value
+}
+
+fn autoencoder(components: usize, hidden: &[usize], steps: usize) -> Compression {
+    let count = |value: usize| NonZeroUsize::new(value).unwrap();
+    let layout = Layout::Dense { hidden: hidden.iter().map(|&width| count(width)).collect() };
+    Compression::Autoencoder(Autoencoder {
+        components: count(components),
+        layout,
+        steps: count(steps),
+        batch: count(128),
+    })
+}
+
+/// What varies most need not be what informs: X₁ has nine times the variance, and Y hears X₂ alone.
+#[test]
+fn one_component_is_blind_and_two_see() {
+    let mut random = SplitMix64::new(21);
+    let normal = normal(&mut random, 5000, 3);
+    let x =
+        Array2::from_shape_fn((5000, 2), |(row, column)| if column == 0 { 3.0 } else { 1.0 } * normal[[row, column]]);
+    let y = Array2::from_shape_fn((5000, 1), |(row, _)| normal[[row, 1]] + 0.1_f64.sqrt() * normal[[row, 2]]);
+    // ½ ln 11; the bands are those of methods measured on other draws.
+    let truth = 0.5 * 11.0_f64.ln();
+    let found = |compression: &Compression| {
+        let scores = compression.compress(x.view(), 3).unwrap().scores;
+        ksg(&scores, &y, Margins::Standardized)
+    };
+    let components = |components: usize| {
+        Compression::Pca(Pca { components: NonZeroUsize::new(components).unwrap(), basis: Basis::Own })
+    };
+    let (one, two, coded) = (found(&components(1)), found(&components(2)), found(&autoencoder(2, &[16], 2000)));
+    assert!(one.abs() < 0.03, "{one}");
+    assert!((two - truth).abs() < 0.06, "{two}");
+    assert!((coded - truth).abs() < 0.06, "{coded}");
+}
+
+/// On an arc of a circle the label is the half: the first component folds both halves onto each other, the second one
+/// is needed; a single number of an autoencoder follows the arc.
+#[test]
+fn one_number_of_an_autoencoder_sees_what_the_first_component_folds() {
+    let mut random = SplitMix64::new(22);
+    let angles: Vec<f64> = (0..3000).map(|_| 0.85 * std::f64::consts::PI * (2.0 * random.uniform() - 1.0)).collect();
+    let x = Array2::from_shape_fn(
+        (3000, 2),
+        |(row, column)| {
+            if column == 0 { 2.0 * angles[row].cos() } else { angles[row].sin() }
+        },
+    );
+    let halves: Array1<i64> = angles.iter().map(|&angle| i64::from(angle > 0.0)).collect();
+    let labels = Labels::new(halves.view());
+    let ross = estimator(r#"{ "ross": { "neighbors": 3 } }"#);
+    let seen = |compression: Compression| {
+        let scores = compression.compress(x.view(), 5).unwrap().scores;
+        let scaled = Margins::Standardized.rescale(scores.view()).unwrap().samples;
+        ross.labeled().unwrap().estimate(scaled.view(), &labels).unwrap().value
+    };
+    // Three standard errors of Ross at zero; ln 2 less what happens near the two borders of the halves.
+    let folded = seen(Compression::Pca(Pca { components: NonZeroUsize::MIN, basis: Basis::Own }));
+    assert!(folded.abs() < 0.03, "{folded}");
+    let followed = seen(autoencoder(1, &[32, 32], 6000));
+    assert!((followed - std::f64::consts::LN_2).abs() < 0.03, "{followed}");
+}
+
+#[test]
+fn an_autoencoder_gives_the_same_bits_for_a_seed_and_says_how_well_it_rebuilds() {
+    let x = decaying(31, 400, 20, 2.0);
+    let compression = autoencoder(3, &[16], 200);
+    let (one, again, other) = (
+        compression.compress(x.view(), 1).unwrap(),
+        compression.compress(x.view(), 1).unwrap(),
+        compression.compress(x.view(), 2).unwrap(),
+    );
+    assert_eq!(one, again);
+    assert_ne!(one.scores, other.scores);
+    assert_eq!((one.scores.dim(), &one.details["held_out"]), ((400, 3), &40.into()));
+    let unexplained = one.details["unexplained_variance"].as_f64().unwrap();
+    // Three components leave less than a tenth; this short training need not reach that.
+    assert!(unexplained > 0.0 && unexplained < 0.5, "{unexplained}");
+    let constant = compression.compress(Array2::from_elem((60, 4), 2.0).view(), 1).unwrap();
+    assert_eq!(constant.scores.dim(), (60, 0));
+    assert!(compression.compress(x.slice(ndarray::s![..49, ..]), 1).is_err());
+}
+
+#[test]
+fn a_convolutional_autoencoder_follows_a_spot_of_light() {
+    let mut random = SplitMix64::new(33);
+    let places: Vec<(f64, f64)> = (0..1500).map(|_| (7.0 * random.uniform(), 6.0 * random.uniform())).collect();
+    // Two channels, of which the second one is half as light; 8 × 7 pixels.
+    let images = Array2::from_shape_fn((1500, 2 * 8 * 7), |(row, pixel)| {
+        let (channel, rest) = (pixel / 56, pixel % 56);
+        let (u, v) = ((rest / 7) as f64 - places[row].0, (rest % 7) as f64 - places[row].1);
+        (-(u * u + v * v) / 4.0).exp() / (channel + 1) as f64
+    });
+    let count = |value: usize| NonZeroUsize::new(value).unwrap();
+    let layout = Layout::Convolutional {
+        image: [2, 8, 7].map(count),
+        channels: vec![count(4), count(8)],
+        hidden: vec![count(32)],
+    };
+    let compression =
+        Compression::Autoencoder(Autoencoder { components: count(2), layout, steps: count(800), batch: count(64) });
+    let compressed = compression.compress(images.view(), 1).unwrap();
+    // Two components leave .36 of the variance, and the place is all that there is.
+    let unexplained = compressed.details["unexplained_variance"].as_f64().unwrap();
+    assert!(unexplained < 0.05, "{unexplained}");
+    let wrong = compression.compress(images.slice(ndarray::s![.., ..100]), 1).unwrap_err().to_string();
+    assert!(wrong.contains("found 100 units") && wrong.contains("2 x 8 x 7"), "{wrong}");
+}
+
+#[test]
+fn one_basis_serves_other_checkpoints() {
+    let (first, last) = (decaying(41, 300, 30, 1.0), decaying(42, 300, 30, 1.0));
+    let pca = Pca { components: NonZeroUsize::new(3).unwrap(), basis: Basis::Last };
+    let axes = pca.fit(last.view()).unwrap();
+    // To itself it is what each has for its own.
+    let own = pca.compress(last.view()).unwrap();
+    let same = axes.apply(last.view()).unwrap();
+    assert_eq!((&same.scores, &same.axes), (&own.scores, &own.axes));
+    for (found, expected) in same.explained_variance_ratio.iter().zip(&own.explained_variance_ratio) {
+        assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+    }
+    // Of another it explains no more than that one's own components do.
+    let other = axes.apply(first.view()).unwrap();
+    let best: f64 = pca.compress(first.view()).unwrap().explained_variance_ratio.iter().sum();
+    let explained = other.details["explained_variance"].as_f64().unwrap();
+    assert!(explained > 0.0 && explained < best, "{explained} of {best}");
+    assert!(axes.apply(first.slice(ndarray::s![.., ..29])).is_err());
+}
+
+#[test]
+fn random_directions_depend_on_the_seed_and_on_nothing_else() {
+    let (x, other) = (decaying(51, 200, 40, 1.0), decaying(52, 200, 40, 1.0));
+    let projection = Compression::Projection(Projection { components: NonZeroUsize::new(5).unwrap() });
+    let of = |x: &Array2<f64>, seed| projection.compress(x.view(), seed).unwrap();
+    assert_eq!(of(&x, 1).axes, of(&other, 1).axes);
+    assert_ne!(of(&x, 1).axes, of(&x, 2).axes);
+    let found = of(&x, 1);
+    let expected = (&x - &found.means).dot(&found.axes.t());
+    assert!((&found.scores - &expected).iter().all(|difference| difference.abs() < 1e-10));
+}
+
+/// A bivariate Cauchy distribution has 0.2242 nats and no correlation; its tails hide them from neighbors.
+#[test]
+fn heavy_tails_want_other_margins() {
+    let mut random = SplitMix64::new(61);
+    let normal = normal(&mut random, 5000, 3);
+    let column =
+        |column: usize| Array2::from_shape_fn((5000, 1), |(row, _)| normal[[row, column]] / normal[[row, 2]].abs());
+    let truth = 0.224_171_427_5;
+    let (x, y) = (column(0), column(1));
+    for margins in [Margins::Asinh, Margins::Rank] {
+        let found = ksg(&x, &y, margins);
+        assert!((found - truth).abs() < 0.04, "{margins:?}: {found}");
+    }
+    assert!(ksg(&x, &y, Margins::Standardized) < truth - 0.03);
 }

@@ -5,6 +5,7 @@ mod data;
 mod estimators;
 mod gaussian;
 mod goldens;
+mod images;
 mod information;
 mod mlp;
 mod properties;

@@ -2,9 +2,10 @@ use std::num::NonZeroUsize;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::Compressed;
 use super::krylov::{self, Directions};
+use super::{Basis, Compressed};
 use crate::estimate::EstimateError;
 use crate::estimate::columns::{self, Element};
 use crate::estimate::matrix::double as matrix;
@@ -47,6 +48,10 @@ const WIDE: usize = 256;
 pub struct Pca {
     /// The number of components to keep.
     pub components: NonZeroUsize,
+    /// Whether each checkpoint has its own components, or all have those of one: then curves over steps show the layer
+    /// alone, and not how its frame turned, as far as the one basis explains the variance of the others.
+    #[serde(default, skip_serializing_if = "Basis::is_own")]
+    pub basis: Basis,
 }
 
 impl Pca {
@@ -102,6 +107,12 @@ fn exact<T: Element>(
     Ok(Directions { values: eigen.values.iter().take(kept).copied().collect(), axes })
 }
 
+/// What rows say of components.
+pub(super) fn details(explained: &[f64], rank: usize) -> Map<String, Value> {
+    let explained = explained.iter().sum::<f64>().into();
+    [("explained_variance".to_owned(), explained), ("rank".to_owned(), rank.into())].into_iter().collect()
+}
+
 /// Fixes the signs and computes the scores.
 fn assembled<T: Element>(
     samples: ArrayView2<'_, T>,
@@ -118,11 +129,7 @@ fn assembled<T: Element>(
         }
     }
     let scores = krylov::scores(samples, &means.to_vec(), axes.view());
-    Compressed {
-        scores,
-        explained_variance_ratio: values.iter().map(|value| value / total).collect(),
-        rank: axes.nrows(),
-        means,
-        axes,
-    }
+    let explained: Vec<f64> = values.iter().map(|value| value / total).collect();
+    let details = details(&explained, axes.nrows());
+    Compressed { scores, explained_variance_ratio: explained, rank: axes.nrows(), means, axes, details }
 }

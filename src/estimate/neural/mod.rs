@@ -1,12 +1,15 @@
-//! Dense networks that are trained by gradients.
+//! Networks that are trained by gradients.
 //!
 //! Only this folder names candle. Its generator of random numbers has no seed on a processor: initial weights, batches
 //! and dropout are drawn here.
 
+mod autoencoder;
+mod convolution;
 mod network;
 mod rows;
 mod training;
 
+pub(in crate::estimate) use autoencoder::{AutoencoderShape, Image, autoencode};
 pub(in crate::estimate) use network::{Architecture, Network};
 pub(in crate::estimate) use rows::Rows;
 pub(in crate::estimate) use training::{Descent, Schedule, Trained, descend, train};
@@ -31,5 +34,5 @@ pub(in crate::estimate) fn cross_entropy(classes: &[u32]) -> impl Fn(&Tensor, &[
 }
 
 fn broken(error: candle_core::Error) -> EstimateError {
-    EstimateError::Numeric { step: "the neural decoder", reason: error.to_string() }
+    EstimateError::Numeric { step: "the neural network", reason: error.to_string() }
 }

@@ -3,6 +3,7 @@
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var};
 
+use super::training::Learner;
 use super::{Rows, broken};
 use crate::estimate::EstimateError;
 use crate::estimate::random::SplitMix64;
@@ -47,10 +48,11 @@ pub(in crate::estimate) struct Network {
     dropout: f32,
 }
 
-struct Layer {
+/// A dense layer.
+pub(super) struct Layer {
     /// Inputs × outputs.
-    weights: Var,
-    intercepts: Var,
+    pub(super) weights: Var,
+    pub(super) intercepts: Var,
 }
 
 impl Network {
@@ -59,50 +61,13 @@ impl Network {
     pub(super) fn new(architecture: &Architecture, random: &mut SplitMix64) -> Result<Self> {
         let mut layers = Vec::new();
         for (inputs, outputs) in architecture.pairs() {
-            let bound = 1.0 / (inputs as f64).sqrt();
-            #[expect(clippy::cast_possible_truncation, reason = "weights are in single precision")]
-            let mut draw = |count: usize| -> Vec<f32> {
-                (0..count).map(|_| (bound * (2.0 * random.uniform() - 1.0)) as f32).collect()
-            };
-            let weights = Var::from_vec(draw(inputs * outputs), (inputs, outputs), &Device::Cpu)?;
-            let intercepts = Var::from_vec(draw(outputs), outputs, &Device::Cpu)?;
-            layers.push(Layer { weights, intercepts });
+            layers.push(Layer::new(inputs, outputs, random)?);
         }
         if let (Some(start), Some(last)) = (&architecture.start, layers.last()) {
             last.weights.set(&last.weights.zeros_like()?)?;
             last.intercepts.set(&Tensor::from_slice(start, start.len(), &Device::Cpu)?)?;
         }
         Ok(Self { layers, slope: architecture.slope, dropout: architecture.dropout })
-    }
-
-    /// What is learned: weights and intercepts of each layer.
-    pub(super) fn parameters(&self) -> Vec<Var> {
-        self.layers.iter().flat_map(|layer| [layer.weights.clone(), layer.intercepts.clone()]).collect()
-    }
-
-    /// The outputs for each row, with every unit at work.
-    pub(super) fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
-        self.above(self.layers[0].apply(inputs)?, None)
-    }
-
-    /// The loss of the outputs and its gradients, with some units silent.
-    ///
-    /// The first layer's gradients are taken here: candle would take those of the inputs too, which are the largest
-    /// product of all and of no use.
-    pub(super) fn gradients(
-        &self,
-        inputs: &Tensor,
-        loss: impl Fn(&Tensor) -> Result<Tensor>,
-        random: &mut SplitMix64,
-    ) -> Result<(Tensor, GradStore)> {
-        let first = &self.layers[0];
-        let sums = Var::from_tensor(&first.apply(inputs)?)?;
-        let loss = loss(&self.above(sums.as_tensor().clone(), Some(random))?)?;
-        let mut gradients = loss.backward()?;
-        let of_sums = gradients.remove(&sums).expect("the loss depends on the first layer");
-        gradients.insert(&first.weights, inputs.t()?.matmul(&of_sums)?);
-        gradients.insert(&first.intercepts, of_sums.sum(0)?);
-        Ok((loss, gradients))
     }
 
     /// The outputs, from the sums of the first layer; units fall silent only where a source of randomness is given.
@@ -118,10 +83,7 @@ impl Network {
     ///
     /// As a constant factor it has the right gradient, in one operation instead of the eight of a composition.
     fn gate(&self, sums: &Tensor, random: Option<&mut SplitMix64>) -> Result<Tensor> {
-        let mut gate = sums.flatten_all()?.to_vec1::<f32>()?;
-        for factor in &mut gate {
-            *factor = if *factor > 0.0 { 1.0 } else { self.slope };
-        }
+        let mut gate = slopes(sums, self.slope)?;
         if let (Some(random), true) = (random, self.dropout > 0.0) {
             let scale = 1.0 / (1.0 - self.dropout);
             for pair in gate.chunks_mut(2) {
@@ -151,8 +113,62 @@ impl Network {
     }
 }
 
+impl Learner for Network {
+    fn parameters(&self) -> Vec<Var> {
+        self.layers.iter().flat_map(|layer| [layer.weights.clone(), layer.intercepts.clone()]).collect()
+    }
+
+    fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        self.above(self.layers[0].apply(inputs)?, None)
+    }
+
+    /// Some units are silent. The first layer's gradients are taken here: candle would take those of the inputs too, which are the largest
+    /// product of all and of no use.
+    fn gradients(
+        &self,
+        inputs: &Tensor,
+        loss: impl Fn(&Tensor) -> Result<Tensor>,
+        random: &mut SplitMix64,
+    ) -> Result<(Tensor, GradStore)> {
+        let first = &self.layers[0];
+        let sums = Var::from_tensor(&first.apply(inputs)?)?;
+        let loss = loss(&self.above(sums.as_tensor().clone(), Some(random))?)?;
+        let mut gradients = loss.backward()?;
+        let of_sums = gradients.remove(&sums).expect("the loss depends on the first layer");
+        gradients.insert(&first.weights, inputs.t()?.matmul(&of_sums)?);
+        gradients.insert(&first.intercepts, of_sums.sum(0)?);
+        Ok((loss, gradients))
+    }
+}
+
+/// What each sum is multiplied by: 1 above zero, the slope below.
+fn slopes(sums: &Tensor, slope: f32) -> Result<Vec<f32>> {
+    let mut gate = sums.flatten_all()?.to_vec1::<f32>()?;
+    for factor in &mut gate {
+        *factor = if *factor > 0.0 { 1.0 } else { slope };
+    }
+    Ok(gate)
+}
+
+/// Sums after their rectifier, which is a constant factor to the gradient.
+pub(super) fn rectified(sums: &Tensor, slope: f32) -> Result<Tensor> {
+    sums * Tensor::from_vec(slopes(sums, slope)?, sums.shape(), &Device::Cpu)?
+}
+
 impl Layer {
-    fn apply(&self, inputs: &Tensor) -> Result<Tensor> {
+    /// Draws weights and intercepts uniformly between ±1/√(number of inputs).
+    pub(super) fn new(inputs: usize, outputs: usize, random: &mut SplitMix64) -> Result<Self> {
+        let bound = 1.0 / (inputs as f64).sqrt();
+        #[expect(clippy::cast_possible_truncation, reason = "weights are in single precision")]
+        let mut draw = |count: usize| -> Vec<f32> {
+            (0..count).map(|_| (bound * (2.0 * random.uniform() - 1.0)) as f32).collect()
+        };
+        let weights = Var::from_vec(draw(inputs * outputs), (inputs, outputs), &Device::Cpu)?;
+        let intercepts = Var::from_vec(draw(outputs), outputs, &Device::Cpu)?;
+        Ok(Self { weights, intercepts })
+    }
+
+    pub(super) fn apply(&self, inputs: &Tensor) -> Result<Tensor> {
         inputs.matmul(&self.weights)?.broadcast_add(&self.intercepts)
     }
 }

@@ -3,6 +3,8 @@
 use candle_core::{Result, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, SGD};
 
+use candle_core::backprop::GradStore;
+
 use super::{Architecture, Network, Rows, broken};
 use crate::estimate::EstimateError;
 use crate::estimate::random::SplitMix64;
@@ -27,10 +29,27 @@ pub(in crate::estimate) struct Schedule {
     pub max_steps: usize,
 }
 
+/// What can be trained.
+pub(super) trait Learner {
+    /// What is learned.
+    fn parameters(&self) -> Vec<Var>;
+
+    /// The outputs for each row, with every unit at work.
+    fn forward(&self, inputs: &Tensor) -> Result<Tensor>;
+
+    /// The loss of the outputs and its gradients, as in training.
+    fn gradients(
+        &self,
+        inputs: &Tensor,
+        loss: impl Fn(&Tensor) -> Result<Tensor>,
+        random: &mut SplitMix64,
+    ) -> Result<(Tensor, GradStore)>;
+}
+
 /// A network with the parameters that were best on the validation rows.
-pub(in crate::estimate) struct Trained {
+pub(in crate::estimate) struct Trained<N = Network> {
     /// The network.
-    pub network: Network,
+    pub network: N,
     /// Steps taken.
     pub steps: usize,
     /// The step after which the validation loss was least.
@@ -55,6 +74,17 @@ pub(in crate::estimate) fn train(
 ) -> core::result::Result<Trained, EstimateError> {
     let mut random = SplitMix64::new(seed);
     let network = Network::new(architecture, &mut random).map_err(broken)?;
+    train_network(network, (rows, loss), (validation, validation_loss), schedule, random)
+}
+
+/// As [`train`], of any network.
+pub(super) fn train_network<N: Learner>(
+    network: N,
+    (rows, loss): (Rows<'_>, impl Fn(&Tensor, &[usize]) -> Result<Tensor>),
+    (validation, validation_loss): (Rows<'_>, impl Fn(&Tensor, &[usize]) -> Result<Tensor>),
+    schedule: &Schedule,
+    mut random: SplitMix64,
+) -> core::result::Result<Trained<N>, EstimateError> {
     let parameters = network.parameters();
     let all: Vec<usize> = (0..validation.len()).collect();
     let others = validation.gather(&all).map_err(broken)?;
@@ -150,7 +180,7 @@ pub(in crate::estimate) fn descend(
 
 fn diverged(steps: usize, loss: f64) -> EstimateError {
     EstimateError::Numeric {
-        step: "the neural decoder",
+        step: "the neural network",
         reason: format!("the loss is {loss} after {steps} steps; lower the learning rate"),
     }
 }

@@ -4,6 +4,7 @@ mod edit;
 mod initializer;
 mod input;
 mod node;
+mod noise;
 mod prune;
 mod session;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use initializer::{Initializer, OpaqueInitializer};
 pub use input::GraphInput;
 pub(super) use node::operator_of;
 pub use node::{Node, TensorSource, Use};
+pub use noise::{NoiseOperator, NoisyGraph, NoisyTensor, TapSide};
 pub use session::{OriginalGraph, SessionGraph};
 
 /// An ONNX model in one form, whatever wrote it: every weight is one initializer of the main graph.

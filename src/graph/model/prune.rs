@@ -19,7 +19,7 @@ pub(super) fn prune(graph: &mut GraphProto, wanted: &[&str]) {
 }
 
 /// Which nodes are needed, and the names of everything that is.
-fn needed(graph: &GraphProto, wanted: &[&str]) -> (Vec<bool>, HashSet<String>) {
+pub(super) fn needed(graph: &GraphProto, wanted: &[&str]) -> (Vec<bool>, HashSet<String>) {
     let mut makers = HashMap::new();
     for (place, node) in graph.node.iter().enumerate() {
         makers.extend(node.output.iter().map(|name| (name.as_str(), place)));

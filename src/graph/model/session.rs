@@ -37,9 +37,19 @@ impl Model {
     /// written; feed them their own values.
     #[must_use]
     pub fn session(&self, taps: &[&str], outputs: &[&str], fed: &BTreeSet<&str>) -> SessionGraph {
+        self.session_of(self.graph.clone(), taps, outputs, fed)
+    }
+
+    /// As [`Model::session`], of a graph that was changed.
+    pub(super) fn session_of(
+        &self,
+        mut graph: GraphProto,
+        taps: &[&str],
+        outputs: &[&str],
+        fed: &BTreeSet<&str>,
+    ) -> SessionGraph {
         let mut seen = BTreeSet::new();
         let wanted: Vec<&str> = taps.iter().chain(outputs).copied().filter(|name| seen.insert(*name)).collect();
-        let mut graph = self.graph.clone();
         prune(&mut graph, &wanted);
         graph.output = wanted.iter().map(|name| self.output(name)).collect();
         let mut remaining = Vec::new();

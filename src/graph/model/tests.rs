@@ -142,3 +142,51 @@ fn a_long_network_gets_a_dozen_taps() {
     let taps = suggest_taps(&model, &[].into());
     assert_eq!((taps.len(), taps[0].as_str(), taps[11].as_str()), (12, "h1", "h40"));
 }
+
+#[test]
+fn noise_comes_between_a_tensor_and_those_that_take_it() {
+    let tensor = |name: &str| NoisyTensor { name: name.to_owned(), kind: Kind::F32, dims: vec![2] };
+    let places = [tensor("x"), tensor("a"), tensor("z")];
+    let none = BTreeSet::new();
+    let noisy = two_layers().noisy_session(&["h", "a", "y"], &none, &places, NoiseOperator::Add, TapSide::Noisy);
+    let graph = parse(&noisy.session);
+    let nodes: Vec<_> =
+        graph.node.iter().map(|node| (node.op_type(), node.input[0].as_str(), node.output[0].as_str())).collect();
+    assert_eq!(
+        nodes,
+        [
+            ("Add", "x", "x_with_noise"),
+            ("Gemm", "x_with_noise", "h"),
+            ("Relu", "h", "a_without_noise"),
+            ("Add", "a_without_noise", "a"),
+            ("MatMul", "a", "y"),
+        ]
+    );
+    // Nobody reads `z`: its noise is not asked for.
+    assert_eq!(noisy.inputs, [Some("x_noise".to_owned()), Some("a_noise".to_owned()), None]);
+    assert_eq!(graph.input.iter().map(ValueInfoProto::name).collect::<Vec<_>>(), ["x", "x_noise", "a_noise"]);
+    assert_eq!(noisy.reaching, [vec![0], vec![0, 1], vec![0, 1]]);
+    let clean = two_layers().noisy_session(&["a", "y"], &none, &places, NoiseOperator::Multiply, TapSide::Clean);
+    let graph = parse(&clean.session);
+    assert_eq!(clean.reaching, [vec![0], vec![0, 1]], "before its own noise a tap shows earlier noise alone");
+    assert_eq!(graph.node[3].op_type(), "Mul");
+    assert_eq!((graph.node[2].output[0].as_str(), graph.node[4].input[0].as_str()), ("a", "a_with_noise"));
+}
+
+#[test]
+fn a_branch_takes_the_noisy_tensor_too() {
+    let inner = holding(node("If", &["c"], &["i"]), vec![graph(&[], &["h"], vec![], vec![])]);
+    let outer = holding(node("If", &["c"], &["y"]), vec![graph(&[], &["i"], vec![], vec![inner])]);
+    let nodes = vec![node("MatMul", &["x", "w"], &["h"]), outer];
+    let model = open(&model(graph(&["x", "c"], &["y"], vec![matrix("w", 1.0)], nodes))).unwrap();
+    let tensor = NoisyTensor { name: "h".to_owned(), kind: Kind::F32, dims: vec![2] };
+    for side in [TapSide::Noisy, TapSide::Clean] {
+        let noisy =
+            model.noisy_session(&["y"], &BTreeSet::new(), std::slice::from_ref(&tensor), NoiseOperator::Add, side);
+        let graph = parse(&noisy.session);
+        assert_eq!(graph.node.iter().map(NodeProto::op_type).collect::<Vec<_>>(), ["MatMul", "Add", "If"]);
+        let taken = walk::taken(&graph.node[2]);
+        assert!(taken.contains(&graph.node[1].output[0].as_str()), "{taken:?}");
+        assert_eq!(noisy.reaching, [vec![0]]);
+    }
+}
