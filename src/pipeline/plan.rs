@@ -182,8 +182,8 @@ impl Plan {
     /// The bytes that all workers share: inputs, and what measures make of them.
     #[must_use]
     pub fn shared_bytes(&self) -> usize {
-        let inputs = self.variables.inputs.as_ref().map_or(0, |inputs| inputs.len());
-        let width = self.variables.inputs.as_ref().map_or(0, |inputs| inputs.ncols());
+        let (rows, width) = self.variables.inputs.as_ref().map_or((0, 0), ndarray::ArrayBase::dim);
+        let inputs = rows * width;
         let compressed: usize = self
             .pipeline
             .estimate

@@ -91,7 +91,9 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     let mut first = 0;
     for equal in order.chunk_by(|&a, &b| values[a].total_cmp(&values[b]).is_eq()) {
         let mean = first as f64 + (equal.len() - 1) as f64 / 2.0;
-        equal.iter().for_each(|&row| ranks[row] = mean / last);
+        for &row in equal {
+            ranks[row] = mean / last;
+        }
         first += equal.len();
     }
     ranks

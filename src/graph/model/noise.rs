@@ -102,19 +102,16 @@ fn put_noise(
 ) -> String {
     let input = names.fresh(&format!("{}_noise", tensor.name));
     let maker = graph.node.iter().position(|node| node.output.contains(&tensor.name));
-    let (clean, noisy) = match (maker, side) {
-        (Some(at), TapSide::Noisy) => {
-            // Who takes the tensor, taps among them, takes the noisy one without knowing.
-            let clean = names.fresh(&format!("{}_without_noise", tensor.name));
-            let made = graph.node[at].output.iter_mut().find(|output| **output == tensor.name);
-            made.expect("the node makes it").clone_from(&clean);
-            (clean, tensor.name.clone())
-        }
-        _ => {
-            let noisy = names.fresh(&format!("{}_with_noise", tensor.name));
-            graph.node.iter_mut().for_each(|node| take_instead(node, &tensor.name, &noisy));
-            (tensor.name.clone(), noisy)
-        }
+    let (clean, noisy) = if let (Some(at), TapSide::Noisy) = (maker, side) {
+        // Who takes the tensor, taps among them, takes the noisy one without knowing.
+        let clean = names.fresh(&format!("{}_without_noise", tensor.name));
+        let made = graph.node[at].output.iter_mut().find(|output| **output == tensor.name);
+        made.expect("the node makes it").clone_from(&clean);
+        (clean, tensor.name.clone())
+    } else {
+        let noisy = names.fresh(&format!("{}_with_noise", tensor.name));
+        graph.node.iter_mut().for_each(|node| take_instead(node, &tensor.name, &noisy));
+        (tensor.name.clone(), noisy)
     };
     let operator = match operator {
         NoiseOperator::Add => "Add",
