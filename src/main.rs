@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Bind(arguments) => command::bind(&cli, arguments),
         Command::Inspect(arguments) => command::inspect(&cli, arguments),
         Command::Measure(arguments) => command::measure(arguments),
+        Command::Phases(arguments) => command::phases(arguments),
         Command::Query(arguments) => command::query(arguments),
     };
     match result {

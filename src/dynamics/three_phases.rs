@@ -164,7 +164,9 @@ impl ThreePhases {
             Smooth::Median3 => median_of_three(curve.values()),
         };
         if self.direction == Direction::Rising {
-            values.iter_mut().for_each(|value| *value = -*value);
+            for value in &mut values {
+                *value = -*value;
+            }
         }
         let n = values.len();
         let turn = (1..n).fold(0, |least, place| if values[place] < values[least] { place } else { least });

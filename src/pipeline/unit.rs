@@ -78,7 +78,7 @@ pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, r
         let names = names(plan, &plan.pipeline.estimate.measures[cell.place]);
         names.into_iter().map(move |name| row(plan, checkpoint, cell, Found::new(name, Err(reason.to_owned()))))
     });
-    let measured = Measured { measurements: all.collect(), samples: Vec::new() };
+    let measured = Measured { measurements: all.collect(), ..Measured::default() };
     let own = checkpoint_row(plan, checkpoint, hash);
     Rows { measured, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own } }
 }

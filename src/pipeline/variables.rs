@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
 
-use super::{Information, Measure, Pipeline, PipelineError, Usable};
-use crate::estimate::compress::Compressed;
+use super::{Information, Measure, Pipeline, PipelineError, Reconstruction, Usable};
+use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::usable::{Probe, Target};
 use crate::estimate::{Labels, Split, finite};
 use crate::samples::{Column, ColumnLabels, Samples};
@@ -24,6 +24,8 @@ pub(super) struct Variables {
     pub inputs: Option<Array2<f64>>,
     /// For each measure, the inputs as its compression leaves them, when it is about the inputs.
     pub compressed: Vec<Option<Array2<f64>>>,
+    /// For each measure, what decoders rebuild, when it is made of the inputs and is not these themselves.
+    pub targets: Vec<Option<Array2<f64>>>,
 }
 
 /// A label column, cut down to the samples whose label is known.
@@ -159,6 +161,13 @@ impl Variables {
             _ => Ok(None),
         });
         let compressed = compressed.collect::<Result<_, _>>()?;
+        let targets = measures.iter().enumerate().map(|(place, measure)| match measure {
+            Measure::Reconstruction(reconstruction) if reconstruction.of == INPUT => {
+                made_of_inputs(reconstruction, samples).map_err(|reason| at(place, measure, reason))
+            }
+            _ => Ok(None),
+        });
+        let targets = targets.collect::<Result<_, _>>()?;
         let held_out = |place: usize, measure: &Measure| {
             let split = Split::by_id(&samples.ids, pipeline.estimate.held_out.get(), pipeline.seed);
             split.map_err(|error| at(place, measure, error.to_string()))
@@ -185,7 +194,7 @@ impl Variables {
                 Measure::Information(_) => {}
             }
         }
-        Ok(Self { split, labels, inputs, compressed })
+        Ok(Self { split, labels, inputs, compressed, targets })
     }
 }
 
@@ -217,8 +226,30 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> 
                 .ok_or_else(|| "this estimator is for continuous variables; use `ross` for labels".to_owned())
         }
         Measure::Usable(usable) => check_usable(usable, labels, taps),
-        Measure::Reconstruction(_) => Ok(()),
+        Measure::Reconstruction(reconstruction) => check_reconstruction(reconstruction, labels, taps),
     }
+}
+
+fn check_reconstruction(
+    reconstruction: &Reconstruction,
+    labels: &BTreeMap<String, Label>,
+    taps: &[&str],
+) -> Result<(), String> {
+    let of = &reconstruction.of;
+    if of != INPUT && !taps.contains(&of.as_str()) {
+        return Err(format!("found no tap `{of}` for `of`, needed `{INPUT}` or one of: {}", taps.join(", ")));
+    }
+    if of != INPUT && reconstruction.pool.is_some() {
+        return Err(format!(
+            "`pool` is for the input, found it with the tap `{of}`; use `[replay] pool`, or `compress`"
+        ));
+    }
+    if let Some(label) = &reconstruction.per_class
+        && classes(label, labels)?.rows.is_some()
+    {
+        return Err(format!("`per-class`: some samples have no `{label}`, and each needs a class"));
+    }
+    Ok(())
 }
 
 fn check_usable(usable: &Usable, labels: &BTreeMap<String, Label>, taps: &[&str]) -> Result<(), String> {
@@ -287,6 +318,49 @@ fn classes<'l>(name: &str, labels: &'l BTreeMap<String, Label>) -> Result<&'l La
             "`{name}` holds numbers, needed classes; cut it into classes with `edges` in `[samples.columns]`"
         )),
     }
+}
+
+/// What a measure rebuilds, where that is not the inputs themselves.
+fn made_of_inputs(reconstruction: &Reconstruction, samples: &Samples) -> Result<Option<Array2<f64>>, String> {
+    if reconstruction.pool.is_none() && reconstruction.compress == Compression::default() {
+        return Ok(None);
+    }
+    let mut target = flatten(samples)?;
+    if let Some(side) = reconstruction.pool {
+        let [input] = samples.inputs.as_slice() else {
+            return Err(format!("`pool`: found {} inputs, needed one of images", samples.inputs.len()));
+        };
+        target = pooled(&target, input.array.values.shape(), side.get())?;
+    }
+    let compressed = reconstruction.compress.compress(target.view());
+    Ok(Some(compressed.map_err(|error| error.to_string())?.scores))
+}
+
+/// Means over squares of `side` pixels a side of the last two dimensions; what is left at the far edges makes smaller ones.
+fn pooled(images: &Array2<f64>, shape: &[usize], side: usize) -> Result<Array2<f64>, String> {
+    let &[n, .., height, width] = shape else {
+        return Err(format!(
+            "`pool`: found inputs of shape {shape:?}, needed images: samples, and height and width last"
+        ));
+    };
+    if shape.len() < 3 || images.is_empty() {
+        return Err(format!(
+            "`pool`: found inputs of shape {shape:?}, needed images: samples, and height and width last"
+        ));
+    }
+    let channels = images.ncols() / (height * width);
+    let images =
+        images.view().into_shape_with_order((n * channels, height, width)).map_err(|error| error.to_string())?;
+    let (rows, columns) = (height.div_ceil(side), width.div_ceil(side));
+    let mut means = Array3::zeros((n * channels, rows, columns));
+    for (image, mut means) in images.outer_iter().zip(means.outer_iter_mut()) {
+        for ((row, column), mean) in means.indexed_iter_mut() {
+            let (top, left) = (row * side, column * side);
+            let square = image.slice(s![top..height.min(top + side), left..width.min(left + side)]);
+            *mean = square.sum() / square.len() as f64;
+        }
+    }
+    means.into_shape_with_order((n, channels * rows * columns)).map_err(|error| error.to_string())
 }
 
 /// All inputs side by side, one row a sample.
