@@ -51,6 +51,7 @@ const PHASES_EXAMPLES: &str = "\
 Examples:
   infoplane phases results/digits                                    every curve of a run
   infoplane phases results/digits --lags                             which curve turned first
+  infoplane phases results/learning-phases --transfer-labels quadrant   where to stop for another task
   infoplane phases log.csv --value test_loss --direction falling     other people's curves
   infoplane phases probes.parquet --value accuracy --std-error se --by layer";
 
@@ -153,6 +154,12 @@ pub(crate) struct Phases {
     /// Which of two curves turned first, in place of the phases.
     #[arg(long)]
     pub(crate) lags: bool,
+    /// Of a result folder: where each layer's reconstruction says to stop training for another task, in place of the phases.
+    #[arg(long, conflicts_with = "lags")]
+    pub(crate) transfer: bool,
+    /// The same, and what linear probes read of these labels there, at best and at the end.
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', conflicts_with = "lags")]
+    pub(crate) transfer_labels: Vec<String>,
     /// How rows are written; `csv` and `json` have all columns.
     #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
     pub(crate) format: OutputFormat,

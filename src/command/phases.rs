@@ -31,11 +31,21 @@ pub(crate) fn phases(arguments: &Phases) -> anyhow::Result<ExitCode> {
             PartOf::Range => Of::Range,
         }),
     };
+    let transfer = arguments.transfer || !arguments.transfer_labels.is_empty();
     let found = if arguments.path.is_dir() {
         let folder = Folder::open(&arguments.path)?;
-        let found = report::phases(&report::curves(&folder)?, &settings);
+        let curves = report::curves(&folder)?;
+        if transfer {
+            let answer =
+                report::transfer(&curves, &arguments.transfer_labels, &settings).map_err(anyhow::Error::msg)?;
+            print_answer(&answer, arguments.format)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let found = report::phases(&curves, &settings);
         folder.write_phases(&found.phases, &found.lags)?;
         found
+    } else if transfer {
+        bail!("`{}`: found a file; needed the result folder of a run for advice on transfer", arguments.path.display());
     } else {
         let columns = Columns {
             step: arguments.step.clone(),

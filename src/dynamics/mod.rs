@@ -9,15 +9,18 @@
 //! | `three_phases` | constant, falling, plateau, rising: by explicit thresholds |
 //! | `change_points` | straight stretches, as many as the errors can tell apart |
 //! | `lag` | which of two curves turned first |
+//! | `transfer` | the checkpoint to stop at for another task |
 
 mod change_points;
 mod curve;
 mod lag;
 mod phases;
 mod three_phases;
+mod transfer;
 
 pub use change_points::ChangePoints;
 pub use curve::{Curve, CurveError};
 pub use lag::{Event, Lag, Order};
 pub use phases::{Boundary, Phase, PhaseName};
 pub use three_phases::{Direction, Found, Of, Smooth, ThreePhases};
+pub use transfer::{Advice, Gain};

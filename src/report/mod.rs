@@ -6,6 +6,7 @@
 //! | `answer` | the rows that a query gives: as a table, CSV or JSON |
 //! | `curves` | measures over training, of a result folder or of other people's files |
 //! | `phases` | phases and lags of curves, as rows |
+//! | `transfer` | the checkpoint to stop at for another task, and what that is worth |
 //! | `summary` | the table that a run ends with |
 
 mod answer;
@@ -14,6 +15,7 @@ mod error;
 mod phases;
 mod query;
 mod summary;
+mod transfer;
 
 pub use answer::{Answer, Format};
 pub use curves::{Columns, NamedCurve, curves, curves_of_file};
@@ -21,3 +23,4 @@ pub use error::ReportError;
 pub use phases::{PhaseSettings, Phases, phases};
 pub use query::query;
 pub use summary::summary;
+pub use transfer::transfer;

@@ -124,7 +124,7 @@ impl Phases {
 }
 
 impl PhaseSettings {
-    fn of(&self, measure: &str, curve: &Curve, smooth: Smooth) -> ThreePhases {
+    pub(super) fn of(&self, measure: &str, curve: &Curve, smooth: Smooth) -> ThreePhases {
         let falls = if FALLING.contains(&measure) { Direction::Falling } else { Direction::Rising };
         let direction = self.direction.unwrap_or(falls);
         let positive = curve.values().iter().all(|&value| value > 0.0);
