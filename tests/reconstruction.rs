@@ -1,6 +1,5 @@
 //! Whole runs that rebuild the input and other layers, and the phases, lags and advice that are made of them.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -83,12 +82,12 @@ fn a_reconstruction_gives_all_its_rows() {
         let sql =
             format!("SELECT AVG(value) AS value, COUNT(*) AS count FROM {table} WHERE {where_first} AND {condition}");
         let row = scene.query(&sql).remove(0);
-        (number(&row, "value"), number(&row, "count"))
+        (number(&row, "value"), row["count"].clone())
     };
     let (of_samples, count) = mean("samples", "label = label");
-    assert!((of_samples / loss - 1.0).abs() < 1e-12 && count == 300.0);
+    assert!((of_samples / loss - 1.0).abs() < 1e-12 && count == 300);
     let (of_positions, count) = mean("positions", "sample IS NULL");
-    assert!((of_positions / loss - 1.0).abs() < 1e-12 && count == 64.0);
+    assert!((of_positions / loss - 1.0).abs() < 1e-12 && count == 64);
     // Two samples beside what is rebuilt of them, at the one step that was asked for.
     let kept = scene.query("SELECT step, tap, sample, target, rebuilt, value FROM positions WHERE sample IS NOT NULL");
     assert_eq!(kept.len(), 2 * 2 * 64);
@@ -153,12 +152,12 @@ fn phases_lags_and_advice_come_with_a_run() {
             assert!(own.windows(2).all(|pair| number(pair[0], "to_step") < number(pair[1], "from_step")), "{own:?}");
         }
     }
-    // The network learns to tell digits apart before it overfits: its loss falls, and rises by more than 2 % from 644 on
-    // only at one checkpoint, which is not two in a row.
+    // By `metrics.csv`: 2.308 at first, 2.303 at step 12 (less than 1 % below), 1.108 at 103, least at 644; above that by
+    // more than 2 % at one checkpoint only, which is not two in a row.
     let loss: Vec<&Value> =
         phases.iter().filter(|row| row["measure"] == "loss" && row["method"] == "three-phases").collect();
     assert_eq!(loss.iter().map(|row| row["phase"].as_str().unwrap()).collect::<Vec<_>>(), ["constant", "falling"]);
-    assert_eq!((&loss[1]["from_step"], &loss[1]["to_step"]), (&12.into(), &644.into()));
+    assert_eq!((&loss[1]["from_step"], &loss[1]["to_step"]), (&103.into(), &644.into()));
     let lags = scene.query("SELECT event, tap, other_tap, other_measure, octaves FROM lags");
     assert!(lags.iter().any(|row| row["other_measure"] == "loss" && row["event"] == "turn"), "{lags:?}");
     // The command finds the same, and writes the same bytes.
@@ -194,7 +193,11 @@ fn phases_of_other_peoples_curves() {
     let of = |layer: &str, method: &str| {
         let own = rows.iter().filter(|row| row["tap"] == layer && row["method"] == method);
         own.map(|row| {
-            (row["phase"].as_str().unwrap().to_owned(), number(row, "from_step") as u64, number(row, "to_step") as u64)
+            (
+                row["phase"].as_str().unwrap().to_owned(),
+                row["from_step"].as_u64().unwrap(),
+                row["to_step"].as_u64().unwrap(),
+            )
         })
         .collect::<Vec<_>>()
     };

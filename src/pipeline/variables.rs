@@ -349,8 +349,8 @@ fn pooled(images: &Array2<f64>, shape: &[usize], side: usize) -> Result<Array2<f
         ));
     }
     let channels = images.ncols() / (height * width);
-    let images =
-        images.view().into_shape_with_order((n * channels, height, width)).map_err(|error| error.to_string())?;
+    // By the order of the elements, whatever that of the memory.
+    let images = images.to_shape((n * channels, height, width)).map_err(|error| error.to_string())?;
     let (rows, columns) = (height.div_ceil(side), width.div_ceil(side));
     let mut means = Array3::zeros((n * channels, rows, columns));
     for (image, mut means) in images.outer_iter().zip(means.outer_iter_mut()) {
