@@ -134,9 +134,10 @@ impl ThreePhases {
             phases.push(Phase::new(toward, steps, &onset, turn.place));
             let end = plateau_end.min(before_back);
             if end > turn.place {
-                // It begins behind the extremum, and so does what might be the extremum.
-                let later = |place: usize| (place + 1).min(end);
-                let interval = turn.interval.map(|(first, last)| (later(first), last.map(later)));
+                // It begins behind the extremum, wherever that is; if at its end, there is no plateau.
+                let interval = turn.interval.map(|(first, last)| {
+                    ((first + 1).min(end), last.and_then(|last| (last < end).then_some(last + 1)))
+                });
                 phases.push(Phase::new(PhaseName::Plateau, steps, &Boundary { place: turn.place + 1, interval }, end));
             }
         } else {

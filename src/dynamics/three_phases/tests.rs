@@ -97,6 +97,15 @@ fn noise_that_is_flat_resolves_nothing() {
 }
 
 #[test]
+fn a_plateau_that_might_be_the_extremum_is_not_resolved() {
+    // The last value is within one error of the least: there might be no plateau.
+    let phases = ThreePhases::falling(Smooth::None).phases(&curve([1.0, 0.5, 0.505], Some(0.01))).unwrap();
+    let plateau = phases.last().unwrap();
+    assert_eq!((plateau.name, plateau.from_step), (Plateau, 2));
+    assert_eq!((plateau.from_earliest, plateau.from_latest, plateau.resolved), (Some(2), None, Some(false)));
+}
+
+#[test]
 fn information_is_fitted_and_then_compressed() {
     let information = [0.0, 0.5, 1.5, 2.0, 1.99, 1.2, 1.0];
     let settings = ThreePhases::rising(Smooth::None);
