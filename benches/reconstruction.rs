@@ -26,7 +26,7 @@ fn reconstruction(criterion: &mut Criterion) {
     for units in [64, 512, 4096] {
         let layer = normal(2, units);
         group.bench_function(BenchmarkId::new("linear", units), |bencher| {
-            bencher.iter(|| Linear::default().estimate(black_box(layer.view()), target.view(), &split));
+            bencher.iter(|| Linear::default().decode(black_box(layer.view()), target.view(), &split));
         });
     }
     group.finish();

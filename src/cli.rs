@@ -47,6 +47,14 @@ Example:
   infoplane bind pipelines/digits.toml            who feeds whom
   infoplane bind --write pipelines/digits.toml    keep what was found as rules, so that no run searches again";
 
+const PHASES_EXAMPLES: &str = "\
+Examples:
+  infoplane phases results/digits                                    every curve of a run
+  infoplane phases results/digits --lags                             which curve turned first
+  infoplane phases results/learning-phases --transfer-labels quadrant   where to stop for another task
+  infoplane phases log.csv --value test_loss --direction falling     other people's curves
+  infoplane phases probes.parquet --value accuracy --std-error se --by layer";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -66,7 +74,10 @@ pub(crate) enum Command {
         after_help = "Example:\n  infoplane verify --estimator '{ ksg = { neighbors = 3 } }' --draws 100    how often does the interval hold the truth?"
     )]
     Verify(Verify),
-    /// SQL over a result folder; the tables are `measurements` and `checkpoints`.
+    /// When each curve turned: phases, change points and lags of a result folder, or of curves in a file.
+    #[command(after_help = PHASES_EXAMPLES)]
+    Phases(Phases),
+    /// SQL over a result folder; the tables are `measurements`, `checkpoints`, `phases` and `lags`.
     Query(Query),
 }
 
@@ -111,6 +122,70 @@ pub(crate) struct Bind {
 pub(crate) struct Inspect {
     /// A `.safetensors` file or index, a folder or glob of checkpoints, or an `.onnx` graph.
     pub(crate) path: PathBuf,
+}
+
+/// `phases`
+#[derive(Debug, Args)]
+pub(crate) struct Phases {
+    /// A result folder, whose tables `phases` and `lags` are written anew; or a `.csv` or `.parquet` file of curves.
+    pub(crate) path: PathBuf,
+    /// Of a file: the column of the step.
+    #[arg(long, default_value = "step")]
+    pub(crate) step: String,
+    /// Of a file: a column of values; may be given several times.
+    #[arg(long)]
+    pub(crate) value: Vec<String>,
+    /// Of a file: the column of the standard errors of each `--value`.
+    #[arg(long)]
+    pub(crate) std_error: Vec<String>,
+    /// Of a file: columns whose values tell curves apart.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) by: Vec<String>,
+    /// Which way learning moves curves [default: losses fall, all else rises].
+    #[arg(long, value_enum)]
+    pub(crate) direction: Option<CurveDirection>,
+    /// What thresholds are parts of [default: the value of what falls and is positive, else the range].
+    #[arg(long, value_enum)]
+    pub(crate) of: Option<PartOf>,
+    /// How far a curve must have moved to be no longer constant.
+    #[arg(long, default_value_t = 0.01)]
+    pub(crate) onset: f64,
+    /// How far from its extremum it may be and still be on the plateau.
+    #[arg(long, default_value_t = 0.02)]
+    pub(crate) plateau: f64,
+    /// How many standard errors values may be off.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) errors: f64,
+    /// Which of two curves turned first, in place of the phases.
+    #[arg(long)]
+    pub(crate) lags: bool,
+    /// Of a result folder: where each layer's reconstruction says to stop training for another task, in place of the phases.
+    #[arg(long, conflicts_with = "lags")]
+    pub(crate) transfer: bool,
+    /// The same, and what linear probes read of these labels there, at best and at the end.
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', conflicts_with = "lags")]
+    pub(crate) transfer_labels: Vec<String>,
+    /// How rows are written; `csv` and `json` have all columns.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(crate) format: OutputFormat,
+}
+
+/// Which way learning moves a curve first.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CurveDirection {
+    /// Down, as a loss.
+    Falling,
+    /// Up, as an accuracy.
+    Rising,
+}
+
+/// What thresholds are parts of.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PartOf {
+    /// The first value, and the extremum.
+    Value,
+    /// The largest value less the smallest.
+    Range,
 }
 
 /// `query`

@@ -15,13 +15,14 @@
 //! | [`graph`] | one ONNX model, its taps, its binding to checkpoints |
 //! | [`replay`] | inputs through every checkpoint with ONNX Runtime |
 //! | [`estimate`] | pure functions from arrays to numbers with an uncertainty |
+//! | [`dynamics`] | when a curve over steps turns: phases, change points, lags; pure functions too |
 //! | [`table`] | typed Parquet, one part a checkpoint |
 //! | [`report`] | queries and the table that a run ends with |
 //! | [`pipeline`] | the pipeline file, the plan, the run |
 //!
 //! # Invariants
 //!
-//! 1. Arrows point one way: `main` → [`pipeline`] → stages. [`estimate`] imports no other stage.
+//! 1. Arrows point one way: `main` → [`pipeline`] → stages. [`estimate`] and [`dynamics`] import no other stage.
 //! 2. A foreign engine or format is named in one place.
 //! 3. The library never prints, exits, reads the clock for a result, or picks a seed.
 //! 4. The same pipeline file gives the same bytes of each part, at any number of threads and shards,
@@ -33,6 +34,7 @@
 //! 9. Nothing is sent, and nothing is written outside the result folder and the cache.
 
 pub mod archive;
+pub mod dynamics;
 pub mod estimate;
 pub mod graph;
 pub mod pipeline;

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => command::inspect(&cli, arguments),
         Command::Measure(arguments) => command::measure(arguments),
         Command::Verify(arguments) => command::verify(arguments),
+        Command::Phases(arguments) => command::phases(arguments),
         Command::Query(arguments) => command::query(arguments),
     };
     match result {

@@ -186,7 +186,13 @@ fn reconstruction(arguments: &ReconstructionArguments) -> anyhow::Result<Value> 
     let target = flat(&arguments.target)?;
     same_rows(&arguments.target, target.nrows(), &arguments.x, x.nrows())?;
     let split = held_out(x.nrows(), &arguments.split)?;
-    object(decoder.estimate(x.view(), target.view(), &split)?, &decoder, &split_settings(&arguments.split))
+    let decoded = decoder.decode(x.view(), target.view(), &split, arguments.split.seed)?;
+    let unexplained = decoded.unexplained();
+    let mut all = object(decoded.loss, &decoder, &split_settings(&arguments.split))?;
+    if let Some(unexplained) = unexplained {
+        all["fraction-unexplained"] = short(&unexplained);
+    }
+    Ok(all)
 }
 
 fn object(estimate: Estimate, estimator: &impl Serialize, settings: &Value) -> anyhow::Result<Value> {

@@ -3,6 +3,7 @@
 mod bind;
 mod inspect;
 mod measure;
+mod phases;
 mod progress;
 mod run;
 mod verify;
@@ -10,13 +11,14 @@ mod verify;
 pub(crate) use bind::bind;
 pub(crate) use inspect::inspect;
 pub(crate) use measure::measure;
+pub(crate) use phases::phases;
 pub(crate) use run::{check, run};
 pub(crate) use verify::verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use infoplane::report::{self, Format};
+use infoplane::report::{self, Answer, Format};
 use infoplane::table::Folder;
 
 use crate::cli::{OutputFormat, Query};
@@ -24,7 +26,13 @@ use crate::cli::{OutputFormat, Query};
 /// `query`: SQL over a result folder.
 pub(crate) fn query(arguments: &Query) -> anyhow::Result<ExitCode> {
     let answer = report::query(&Folder::open(&arguments.results)?, &arguments.sql)?;
-    let format = match arguments.format {
+    print_answer(&answer, arguments.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints rows in the format that was asked for.
+fn print_answer(answer: &Answer, format: OutputFormat) -> anyhow::Result<()> {
+    let format = match format {
         OutputFormat::Csv => Format::Csv,
         OutputFormat::Json => Format::Json,
         OutputFormat::Table => Format::Table,
@@ -32,7 +40,7 @@ pub(crate) fn query(arguments: &Query) -> anyhow::Result<ExitCode> {
     let mut text = Vec::new();
     answer.write(format, &mut text)?;
     print(&String::from_utf8(text)?)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Prints to the standard output; a reader such as `head` that has seen enough is no error.

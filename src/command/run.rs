@@ -16,6 +16,7 @@ use rayon::ThreadPoolBuilder;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::phases::write_phases;
 use super::print;
 use super::progress::Progress;
 use crate::cli::{Check, Cli, Run};
@@ -40,6 +41,9 @@ pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
     let result = pipeline::run(&plan, shard, &pool, &stopping, &|event| progress.tell(event));
     progress.finish();
     let finished = result?;
+    if finished.whole {
+        write_phases(&Folder::open(&finished.folder)?)?;
+    }
     let whole = arguments.shard.is_none();
     if whole && !cli.quiet {
         print(&report::summary(&Folder::open(&finished.folder)?)?)?;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
+use super::decoded::{self, OfCell};
 use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, split};
 use super::rows::{Cell, Found, cells, row, sample};
 use super::shared::Shared;
@@ -14,16 +15,18 @@ use super::{Information, Measure, Plan, Reconstruction, Usable};
 use crate::archive::Checkpoint;
 use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::information::{Against, Estimator, measure};
+use crate::estimate::reconstruction::Decoded;
 use crate::estimate::usable::{Reading, Target, control, selectivity};
 use crate::estimate::{Estimate, EstimateError, Flag, Labels, Split, Unit, finite};
 use crate::replay::{Activations, ReplayError};
-use crate::table::{MeasurementRow, SampleRow};
+use crate::table::{MeasurementRow, PositionRow, SampleRow};
 
 /// What is measured of one checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct Measured {
     pub measurements: Vec<MeasurementRow>,
     pub samples: Vec<SampleRow>,
+    pub positions: Vec<PositionRow>,
 }
 
 /// The taps of a checkpoint.
@@ -76,14 +79,16 @@ pub(super) fn measure_all<'p>(
         if go_on().is_break() {
             return Err(ReplayError::Stopped);
         }
-        let (found, samples) = taps.measure(checkpoint, cell);
-        Ok((found.into_iter().map(|found| row(plan, checkpoint, cell, found)).collect::<Vec<_>>(), samples))
+        let OfCell { found, samples, positions } = taps.measure(checkpoint, cell);
+        let rows = found.into_iter().map(|found| row(plan, checkpoint, cell, found));
+        Ok(Measured { measurements: rows.collect(), samples, positions })
     });
     let measured = measured.collect::<Result<Vec<_>, ReplayError>>()?;
     let mut all = Measured::default();
-    for (measurements, samples) in measured {
-        all.measurements.extend(measurements);
-        all.samples.extend(samples);
+    for one in measured {
+        all.measurements.extend(one.measurements);
+        all.samples.extend(one.samples);
+        all.positions.extend(one.positions);
     }
     Ok(all)
 }
@@ -105,6 +110,7 @@ pub(super) fn missing(plan: &Plan, measure: &Measure, reason: &str) -> Vec<Found
     let found = |name: &'static str| Found::new(name, Err(reason.to_owned()));
     match measure {
         Measure::Usable(usable) if usable.given.is_none() => names(plan, usable).into_iter().map(found).collect(),
+        Measure::Reconstruction(reconstruction) => decoded::names(reconstruction).into_iter().map(found).collect(),
         _ => {
             let each = measure.each();
             each.iter().map(|one| Found { parameters: Some(one.parameters()), ..found(one.name()) }).collect()
@@ -128,18 +134,22 @@ fn names(plan: &Plan, usable: &Usable) -> Vec<&'static str> {
 }
 
 impl Taps<'_> {
-    fn measure(&self, checkpoint: &Checkpoint, cell: Cell) -> (Vec<Found>, Vec<SampleRow>) {
+    fn measure(&self, checkpoint: &Checkpoint, cell: Cell) -> OfCell {
         let measure = &self.plan.pipeline.estimate.measures[cell.place];
         let result = match measure {
-            Measure::Information(information) => self.information(cell, information).map(|found| (found, Vec::new())),
-            Measure::Reconstruction(reconstruction) => {
-                let outcome = self.reconstruction(cell, reconstruction);
-                outcome.map(|estimate| (vec![Found::new(measure.name(), Ok(estimate))], Vec::new()))
+            Measure::Information(information) => {
+                self.information(cell, information).map(|found| OfCell { found, ..OfCell::default() })
             }
-            Measure::Usable(usable) if usable.given.is_some() => self.beyond(checkpoint, cell, usable),
-            Measure::Usable(usable) => self.usable(checkpoint, cell, usable),
+            Measure::Reconstruction(reconstruction) => {
+                let decoded = self.reconstruction(cell, reconstruction);
+                decoded.map(|decoded| decoded::rows(self.plan, checkpoint, cell, reconstruction, &decoded))
+            }
+            Measure::Usable(usable) if usable.given.is_some() => {
+                self.beyond(checkpoint, cell, usable).map(OfCell::from)
+            }
+            Measure::Usable(usable) => self.usable(checkpoint, cell, usable).map(OfCell::from),
         };
-        result.unwrap_or_else(|reason| (missing(self.plan, measure, &reason), Vec::new()))
+        result.unwrap_or_else(|reason| OfCell { found: missing(self.plan, measure, &reason), ..OfCell::default() })
     }
 
     /// Information between a compressed layer and the input or a label, for each setting of the estimator.
@@ -186,13 +196,26 @@ impl Taps<'_> {
         label.with_known(layer.view(), |layer| measure(estimator, layer, Against::Labels(classes), uncertainty, seed))
     }
 
-    fn reconstruction(&self, cell: Cell, reconstruction: &Reconstruction) -> Result<Estimate, String> {
+    fn reconstruction(&self, cell: Cell, reconstruction: &Reconstruction) -> Result<Decoded, String> {
         self.valid[cell.tap].clone()?;
         let variables = &self.plan.variables;
-        let inputs = variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
         let split = variables.split.as_ref().expect("the plan made the split that its measures need");
-        let estimate = reconstruction.decoder.estimate(self.values[cell.tap].values.view(), inputs.view(), split);
-        estimate.map_err(|error| error.to_string())
+        let decoder = serde_json::to_string(&reconstruction.decoder).expect("every decoder can be written as JSON");
+        let seed = seed(self.plan, &["reconstruction", &reconstruction.of, &decoder]);
+        let layer = self.values[cell.tap].values.view();
+        let decode = |target: ArrayView2<'_, f64>| {
+            reconstruction.decoder.decode(layer, target, split, seed).map_err(|error| error.to_string())
+        };
+        if reconstruction.of == INPUT {
+            let target = variables.targets[cell.place].as_ref().or(variables.inputs.as_ref());
+            return decode(target.expect("the plan made the inputs that its measures need").view());
+        }
+        let place = self.plan.taps.iter().position(|tap| tap.name == reconstruction.of);
+        let place = place.expect("the plan checked that the tap is there");
+        self.valid[place].clone().map_err(|reason| format!("of what is to be rebuilt: {reason}"))?;
+        let seed = super::readings::seed(self.plan, &["reconstruction", "compress", &reconstruction.of]);
+        let target = reconstruction.compress.compress(self.values[place].values.view(), seed);
+        decode(target.map_err(|error| error.to_string())?.scores.view())
     }
 
     /// What a probe reads of a layer, with all that the measure asks for besides.

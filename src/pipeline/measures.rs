@@ -18,7 +18,7 @@ pub enum Measure {
     Information(Information),
     /// What a probe can read of a label.
     Usable(Usable),
-    /// How well the input can be rebuilt.
+    /// How well the input, or another layer, can be rebuilt.
     Reconstruction(Reconstruction),
 }
 
@@ -100,12 +100,58 @@ pub struct Prequential {
     pub fractions: Fractions,
 }
 
-/// Reconstruction loss of the input.
+/// Reconstruction loss of the input, or of another layer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Reconstruction {
+    /// `"input"`, or a tap.
+    #[serde(default = "Reconstruction::input", skip_serializing_if = "Reconstruction::is_input")]
+    pub of: String,
+    /// Rebuild the means of squares of so many pixels a side, in place of the pixels of the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<NonZeroUsize>,
+    /// How the target is compressed; with principal components there is a bound on the information, too.
+    #[serde(default, skip_serializing_if = "Reconstruction::is_whole")]
+    pub compress: Compression,
     /// The family of decoders.
     pub decoder: Decoder,
+    /// Keep the loss of each held-out sample, in the table `samples`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub per_sample: bool,
+    /// Keep the loss at each position of the target, in the table `positions`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub per_position: bool,
+    /// A row for each class of this label column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_class: Option<String>,
+    /// Keep what is rebuilt of some held-out samples, in the table `positions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
+}
+
+impl Reconstruction {
+    fn input() -> String {
+        "input".to_owned()
+    }
+
+    fn is_input(of: &str) -> bool {
+        of == "input"
+    }
+
+    fn is_whole(compress: &Compression) -> bool {
+        *compress == Compression::default()
+    }
+}
+
+/// Which reconstructions are kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Keep {
+    /// The number of held-out samples: the first by the hash that chose them.
+    pub samples: NonZeroUsize,
+    /// At these steps only; at all without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<u64>,
 }
 
 impl Information {
@@ -134,7 +180,7 @@ impl Measure {
         match self {
             Self::Information(information) => &information.of,
             Self::Usable(usable) => &usable.label,
-            Self::Reconstruction(_) => "input",
+            Self::Reconstruction(reconstruction) => &reconstruction.of,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `decoded` | what decoders rebuild, as rows |
 //! | `file` | the pipeline file: every key, its meaning and its default |
 //! | `measures` | what is measured, as the pipeline file says it |
 //! | `noise` | noise: where it enters, how large it is, what rows say of it |
@@ -19,6 +20,7 @@
 
 mod ahead;
 mod cells;
+mod decoded;
 mod error;
 mod file;
 mod measures;
@@ -39,7 +41,7 @@ pub use file::{
     ArchiveTable, EstimateTable, Fraction, GraphTable, Loss, Pipeline, Recorded, RecordedLosses, Reference,
     ReplayTable, SamplesTable, TableTable,
 };
-pub use measures::{Control, Information, Measure, Prequential, Reconstruction, Usable};
+pub use measures::{Control, Information, Keep, Measure, Prequential, Reconstruction, Usable};
 pub use plan::Plan;
 pub use records::RecordCheck;
 pub use reference::Proof;

@@ -15,7 +15,7 @@ use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
 use crate::samples::{Column, ColumnLabels, Samples};
-use crate::table::SCHEMA_VERSION;
+use crate::table::{Asked, SCHEMA_VERSION};
 
 /// A run made definite.
 #[derive(Debug)]
@@ -157,11 +157,27 @@ impl Plan {
         self.samples.len()
     }
 
-    /// Whether some measure keeps what probes say of each sample.
+    /// The id of each sample.
     #[must_use]
-    pub fn keeps_samples(&self) -> bool {
-        let mut measures = self.pipeline.estimate.measures.iter();
-        measures.any(|measure| matches!(measure, Measure::Usable(usable) if usable.per_sample))
+    pub fn sample_ids(&self) -> &[u64] {
+        &self.samples.ids
+    }
+
+    /// The tables that measures ask for.
+    #[must_use]
+    pub fn asked_tables(&self) -> Asked {
+        let mut asked = Asked::default();
+        for measure in &self.pipeline.estimate.measures {
+            match measure {
+                Measure::Information(_) => {}
+                Measure::Usable(usable) => asked.samples |= usable.per_sample,
+                Measure::Reconstruction(reconstruction) => {
+                    asked.samples |= reconstruction.per_sample;
+                    asked.positions |= reconstruction.per_position || reconstruction.keep.is_some();
+                }
+            }
+        }
+        asked
     }
 
     /// About the memory that each worker needs, in bytes, without ONNX Runtime's own buffers.
@@ -196,7 +212,8 @@ impl Plan {
                 _ => None,
             })
             .sum();
-        2 * self.feed.bytes() + (inputs + compressed) * size_of::<f64>()
+        let targets: usize = self.variables.targets.iter().flatten().map(ndarray::ArrayBase::len).sum();
+        2 * self.feed.bytes() + (inputs + compressed + targets) * size_of::<f64>()
     }
 }
 

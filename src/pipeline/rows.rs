@@ -4,7 +4,7 @@ use super::unit::doubts;
 use super::{Measure, Plan};
 use crate::archive::Checkpoint;
 use crate::estimate::{Estimate, Unit};
-use crate::table::{MeasurementRow, SampleRow};
+use crate::table::{MeasurementRow, PositionRow, SampleRow};
 
 /// A tap and a measure, by their places in the plan.
 #[derive(Clone, Copy, Debug)]
@@ -126,11 +126,31 @@ pub(super) fn sample(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> Sample
     }
 }
 
+/// The row of a position, to be filled with it.
+pub(super) fn position(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> PositionRow {
+    let measure = &plan.pipeline.estimate.measures[cell.place];
+    PositionRow {
+        run: plan.name.clone(),
+        file: checkpoint.name().to_owned(),
+        tap: plan.taps[cell.tap].name.clone(),
+        tap_index: index(cell.tap),
+        variable: measure.variable().to_owned(),
+        estimator: method(measure).0,
+        parameters: measure.parameters(),
+        position: 0,
+        sample: None,
+        target: None,
+        rebuilt: None,
+        value: 0.0,
+        mean_predictor: 0.0,
+    }
+}
+
 /// The unit of a measure that has no value.
 fn unit(measure: &str) -> Unit {
     match measure {
-        "reconstruction" => Unit::SquaredUnits,
-        "accuracy" | "r-squared" | "usable-fraction" | "selectivity" => Unit::Fraction,
+        "reconstruction" | "reconstruction-class" => Unit::SquaredUnits,
+        "accuracy" | "fraction-unexplained" | "r-squared" | "usable-fraction" | "selectivity" => Unit::Fraction,
         "compression" => Unit::Ratio,
         _ => Unit::Nats,
     }
@@ -152,7 +172,10 @@ fn method(measure: &Measure) -> (String, String) {
     match measure {
         Measure::Information(information) => (key(&information.estimator), key(&information.compress)),
         Measure::Usable(usable) => (key(&usable.probe), "none".to_owned()),
-        Measure::Reconstruction(reconstruction) => (key(&reconstruction.decoder), "none".to_owned()),
+        Measure::Reconstruction(reconstruction) => {
+            // It is the target that is compressed, not the layer: `parameters` has it.
+            (key(&reconstruction.decoder), "none".to_owned())
+        }
     }
 }
 

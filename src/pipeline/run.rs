@@ -84,6 +84,8 @@ pub struct Finished {
     pub kept: usize,
     /// Rows of this shard without a value, those of checkpoints that were there already among them.
     pub failed_rows: usize,
+    /// Whether every checkpoint of the plan has its parts, those of other shards among them.
+    pub whole: bool,
 }
 
 /// Measures the checkpoints of a shard and writes a part for each, as many at a time as the pool has threads.
@@ -103,12 +105,12 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, PipelineError> {
     let steps: Vec<u64> = plan.checkpoints.iter().map(Checkpoint::step).collect();
-    let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps, plan.keeps_samples())?;
+    let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps, plan.asked_tables())?;
     let mine: Vec<usize> = (shard.index..plan.checkpoints.len()).step_by(shard.count).collect();
     tell(Event::Planned(mine.len()));
     let shared = Shared::new(plan, pool)?;
     let work = Work { plan, folder, shared, pool, stopping, tell, failure: Mutex::new(None) };
-    let tally = Mutex::new(Finished { folder: plan.output.clone(), done: 0, kept: 0, failed_rows: 0 });
+    let tally = Mutex::new(Finished { folder: plan.output.clone(), done: 0, kept: 0, failed_rows: 0, whole: false });
     // No place in the channel: what is read ahead waits in the hand of the reader.
     let (give, take) = sync_channel(0);
     let take = Arc::new(Mutex::new(take));
@@ -144,7 +146,7 @@ pub fn run(
         }
         drop(give);
     });
-    let finished = tally.into_inner().expect("no worker panicked while it counted");
+    let mut finished = tally.into_inner().expect("no worker panicked while it counted");
     if let Some(error) = work.failure.into_inner().expect("no worker panicked while it failed") {
         return Err(error);
     }
@@ -154,6 +156,7 @@ pub fn run(
     {
         return Err(PipelineError::Stopped { done: finished.done + finished.kept, planned: mine.len(), signal });
     }
+    finished.whole = work.folder.is_whole(&steps);
     Ok(finished)
 }
 
@@ -214,7 +217,7 @@ impl Work<'_> {
                 (checkpoint, identity, unit::failed(self.plan, checkpoint, None, &error))
             }
         };
-        let Rows { measured: Measured { measurements, samples }, checkpoint: row } = rows;
+        let Rows { measured: Measured { measurements, samples, positions }, checkpoint: row } = rows;
         let failed_rows =
             measurements.iter().filter(|row| row.value.is_none()).count() + usize::from(row.error.is_some());
         let provenance = Provenance {
@@ -226,7 +229,7 @@ impl Work<'_> {
             failed_rows,
             retry: row.error.is_some(),
         };
-        self.folder.write(checkpoint.step(), &measurements, &samples, &row, &provenance)?;
+        self.folder.write(checkpoint.step(), &measurements, &samples, &positions, &row, &provenance)?;
         let reason = unit::doubt(&row);
         (self.tell)(match (row.error, reason) {
             (Some(reason), _) => Event::Failed { file: row.file, reason },

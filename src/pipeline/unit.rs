@@ -86,7 +86,7 @@ pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, r
         let missing = missing(plan, &plan.pipeline.estimate.measures[cell.place], reason);
         missing.into_iter().map(move |found| row(plan, checkpoint, cell, found))
     });
-    let measured = Measured { measurements: all.collect(), samples: Vec::new() };
+    let measured = Measured { measurements: all.collect(), ..Measured::default() };
     let own = checkpoint_row(plan, checkpoint, hash);
     Rows { measured, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own } }
 }

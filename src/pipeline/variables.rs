@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
 
-use super::{Information, Measure, Pipeline, PipelineError, Usable};
+use super::{Information, Measure, Pipeline, PipelineError, Reconstruction, Usable};
+use crate::estimate::compress::Compression;
 use crate::estimate::usable::{Probe, Target};
 use crate::estimate::{Labels, Split};
 use crate::samples::{Column, ColumnLabels, Samples};
@@ -21,6 +22,8 @@ pub(super) struct Variables {
     pub labels: BTreeMap<String, Label>,
     /// The inputs, one row a sample, when a measure needs them.
     pub inputs: Option<Array2<f64>>,
+    /// For each measure, what decoders rebuild, when it is made of the inputs and is not these themselves.
+    pub targets: Vec<Option<Array2<f64>>>,
 }
 
 /// A label column, cut down to the samples whose label is known.
@@ -146,6 +149,13 @@ impl Variables {
             None => None,
             Some((place, measure)) => Some(flatten(samples).map_err(|reason| at(place, measure, reason))?),
         };
+        let targets = measures.iter().enumerate().map(|(place, measure)| match measure {
+            Measure::Reconstruction(reconstruction) if reconstruction.of == INPUT => {
+                made_of_inputs(reconstruction, samples, pipeline.seed).map_err(|reason| at(place, measure, reason))
+            }
+            _ => Ok(None),
+        });
+        let targets = targets.collect::<Result<_, _>>()?;
         let held_out = |place: usize, measure: &Measure| {
             let split = Split::by_id(&samples.ids, pipeline.estimate.held_out.get(), pipeline.seed);
             split.map_err(|error| at(place, measure, error.to_string()))
@@ -172,7 +182,7 @@ impl Variables {
                 Measure::Information(_) => {}
             }
         }
-        Ok(Self { split, labels, inputs })
+        Ok(Self { split, labels, inputs, targets })
     }
 }
 
@@ -220,8 +230,30 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> 
                 .ok_or_else(|| "this estimator is for continuous variables; use `ross` for labels".to_owned())
         }
         Measure::Usable(usable) => check_usable(usable, labels, taps),
-        Measure::Reconstruction(_) => Ok(()),
+        Measure::Reconstruction(reconstruction) => check_reconstruction(reconstruction, labels, taps),
     }
+}
+
+fn check_reconstruction(
+    reconstruction: &Reconstruction,
+    labels: &BTreeMap<String, Label>,
+    taps: &[&str],
+) -> Result<(), String> {
+    let of = &reconstruction.of;
+    if of != INPUT && !taps.contains(&of.as_str()) {
+        return Err(format!("found no tap `{of}` for `of`, needed `{INPUT}` or one of: {}", taps.join(", ")));
+    }
+    if of != INPUT && reconstruction.pool.is_some() {
+        return Err(format!(
+            "`pool` is for the input, found it with the tap `{of}`; use `[replay] pool`, or `compress`"
+        ));
+    }
+    if let Some(label) = &reconstruction.per_class
+        && classes(label, labels)?.rows.is_some()
+    {
+        return Err(format!("`per-class`: some samples have no `{label}`, and each needs a class"));
+    }
+    Ok(())
 }
 
 fn check_usable(usable: &Usable, labels: &BTreeMap<String, Label>, taps: &[&str]) -> Result<(), String> {
@@ -290,6 +322,53 @@ fn classes<'l>(name: &str, labels: &'l BTreeMap<String, Label>) -> Result<&'l La
             "`{name}` holds numbers, needed classes; cut it into classes with `edges` in `[samples.columns]`"
         )),
     }
+}
+
+/// What a measure rebuilds, where that is not the inputs themselves.
+fn made_of_inputs(
+    reconstruction: &Reconstruction,
+    samples: &Samples,
+    seed: u64,
+) -> Result<Option<Array2<f64>>, String> {
+    if reconstruction.pool.is_none() && reconstruction.compress == Compression::default() {
+        return Ok(None);
+    }
+    let mut target = flatten(samples)?;
+    if let Some(side) = reconstruction.pool {
+        let [input] = samples.inputs.as_slice() else {
+            return Err(format!("`pool`: found {} inputs, needed one of images", samples.inputs.len()));
+        };
+        target = pooled(&target, input.array.values.shape(), side.get())?;
+    }
+    let compressed = reconstruction.compress.compress(target.view(), seed);
+    Ok(Some(compressed.map_err(|error| error.to_string())?.scores))
+}
+
+/// Means over squares of `side` pixels a side of the last two dimensions; what is left at the far edges makes smaller ones.
+fn pooled(images: &Array2<f64>, shape: &[usize], side: usize) -> Result<Array2<f64>, String> {
+    let &[n, .., height, width] = shape else {
+        return Err(format!(
+            "`pool`: found inputs of shape {shape:?}, needed images: samples, and height and width last"
+        ));
+    };
+    if shape.len() < 3 || images.is_empty() {
+        return Err(format!(
+            "`pool`: found inputs of shape {shape:?}, needed images: samples, and height and width last"
+        ));
+    }
+    let channels = images.ncols() / (height * width);
+    // By the order of the elements, whatever that of the memory.
+    let images = images.to_shape((n * channels, height, width)).map_err(|error| error.to_string())?;
+    let (rows, columns) = (height.div_ceil(side), width.div_ceil(side));
+    let mut means = Array3::zeros((n * channels, rows, columns));
+    for (image, mut means) in images.outer_iter().zip(means.outer_iter_mut()) {
+        for ((row, column), mean) in means.indexed_iter_mut() {
+            let (top, left) = (row * side, column * side);
+            let square = image.slice(s![top..height.min(top + side), left..width.min(left + side)]);
+            *mean = square.sum() / square.len() as f64;
+        }
+    }
+    means.into_shape_with_order((n, channels * rows * columns)).map_err(|error| error.to_string())
 }
 
 /// All inputs side by side, one row a sample.

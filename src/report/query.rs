@@ -1,5 +1,7 @@
 //! SQL over a result folder: the only file that names `polars`.
 
+use std::path::Path;
+
 use polars::prelude::{
     AnyValue, IntoLazy, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, Series, SortMultipleOptions, col,
 };
@@ -23,7 +25,20 @@ fn answer(folder: &Folder, sql: &str) -> PolarsResult<Answer> {
     for table in folder.tables() {
         context.register(table, scan(folder, table)?);
     }
-    let frame = context.execute(sql)?.collect()?;
+    for table in folder.tables_of_series() {
+        let path = PlRefPath::try_from_path(&folder.table(table))?;
+        context.register(table, LazyFrame::scan_parquet(path, ScanArgsParquet::default())?);
+    }
+    rows(context.execute(sql)?)
+}
+
+/// All rows of a Parquet file.
+pub(super) fn parquet(path: &Path) -> PolarsResult<Answer> {
+    rows(LazyFrame::scan_parquet(PlRefPath::try_from_path(path)?, ScanArgsParquet::default())?)
+}
+
+fn rows(frame: LazyFrame) -> PolarsResult<Answer> {
+    let frame = frame.collect()?;
     let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
     let mut rows = vec![Vec::with_capacity(columns.len()); frame.height()];
     for column in frame.columns() {

@@ -40,6 +40,7 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
             "information" => format!("I(T;{variable}), {estimator} ({unit})"),
             "usable" => format!("usable, {variable}, {estimator} ({unit})"),
             "usable-given" => format!("usable beyond {given}, {variable}, {estimator} ({unit})"),
+            "reconstruction" if variable != "input" => format!("{measure} of {variable}, {estimator} ({unit})"),
             _ => format!("{measure}, {estimator} ({unit})"),
         };
         let mut taps: Vec<(u64, String)> =

@@ -10,16 +10,31 @@ use serde::{Deserialize, Serialize};
 use tempfile::Builder;
 
 use super::part::{self, Provenance, Rows};
-use super::{CheckpointRow, MeasurementRow, SampleRow, TableError};
+use super::{CheckpointRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow, TableError};
 
-/// The tables that every result folder has, and one that measures may ask for.
-const TABLES: [&str; 3] = [<MeasurementRow as Rows>::TABLE, <CheckpointRow as Rows>::TABLE, <SampleRow as Rows>::TABLE];
+/// The tables about the whole series, which are made when all its checkpoints are there.
+const OF_SERIES: [&str; 2] = [<PhaseRow as Rows>::TABLE, <LagRow as Rows>::TABLE];
+
+/// The tables that every result folder has.
+const TABLES: [&str; 2] = [<MeasurementRow as Rows>::TABLE, <CheckpointRow as Rows>::TABLE];
+
+/// The tables that measures may ask for.
+const ASKED: [&str; 2] = [<SampleRow as Rows>::TABLE, <PositionRow as Rows>::TABLE];
 
 /// A result folder.
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: PathBuf,
-    tables: &'static [&'static str],
+    tables: Vec<&'static str>,
+}
+
+/// Which tables measures ask for, besides those that are always there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// What is known of each held-out sample.
+    pub samples: bool,
+    /// What is rebuilt at each position of a target.
+    pub positions: bool,
 }
 
 /// What `work/plan.json` says.
@@ -33,14 +48,16 @@ struct PlanFile {
 impl Folder {
     /// Prepares a folder for the parts of a plan.
     ///
-    /// Several shards may do so at the same time. `samples` says whether there is a table of samples.
+    /// Several shards may do so at the same time.
     ///
     /// # Errors
     ///
     /// [`TableError::OtherPlan`] or [`TableError::UnplannedStep`] when it holds other results,
     /// [`TableError::Write`] when it cannot be made.
-    pub fn prepare(root: &Path, plan: &str, pipeline: &str, steps: &[u64], samples: bool) -> Result<Self, TableError> {
-        let folder = Self { root: root.to_owned(), tables: if samples { &TABLES } else { &TABLES[..2] } };
+    pub fn prepare(root: &Path, plan: &str, pipeline: &str, steps: &[u64], asked: Asked) -> Result<Self, TableError> {
+        let asked = ASKED.into_iter().zip([asked.samples, asked.positions]).filter(|(_, asked)| *asked);
+        let tables = TABLES.into_iter().chain(asked.map(|(table, _)| table)).collect();
+        let folder = Self { root: root.to_owned(), tables };
         for path in folder.tables.iter().map(|table| folder.table(table)).chain([folder.work()]) {
             fs::create_dir_all(&path).map_err(TableError::write(path))?;
         }
@@ -71,17 +88,50 @@ impl Folder {
     ///
     /// [`TableError::NoResults`].
     pub fn open(root: &Path) -> Result<Self, TableError> {
-        let there = TABLES.iter().take_while(|table| root.join("data").join(table).is_dir()).count();
-        if there >= 2 {
-            return Ok(Self { root: root.to_owned(), tables: &TABLES[..there] });
+        let there = |table: &&str| root.join("data").join(table).is_dir();
+        if !TABLES.iter().all(there) {
+            return Err(TableError::NoResults { folder: root.to_owned() });
         }
-        Err(TableError::NoResults { folder: root.to_owned() })
+        Ok(Self { root: root.to_owned(), tables: TABLES.into_iter().chain(ASKED).filter(there).collect() })
     }
 
-    /// The names of its tables.
+    /// The names of its tables with one part a checkpoint.
     #[must_use]
-    pub fn tables(&self) -> &'static [&'static str] {
-        self.tables
+    pub fn tables(&self) -> &[&'static str] {
+        &self.tables
+    }
+
+    /// The names of its tables about the whole series.
+    pub fn tables_of_series(&self) -> impl Iterator<Item = &'static str> {
+        OF_SERIES.into_iter().filter(|table| self.series_part(table).is_file())
+    }
+
+    /// Writes the tables about the whole series; what is there already and the same stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Read`] for a folder that does not say which plan it belongs to, [`TableError::Write`],
+    /// [`TableError::Encode`].
+    pub fn write_phases(&self, phases: &[PhaseRow], lags: &[LagRow]) -> Result<(), TableError> {
+        let plan = read_plan(&self.work().join("plan.json"))?;
+        self.write_series(phases, &plan)?;
+        self.write_series(lags, &plan)
+    }
+
+    fn write_series<R: Rows>(&self, rows: &[R], plan: &PlanFile) -> Result<(), TableError> {
+        let path = self.series_part(R::TABLE);
+        let mut bytes = Vec::new();
+        part::write_with(&mut bytes, &path, rows, &[(part::PLAN, &plan.plan), (part::PIPELINE, &plan.pipeline)])?;
+        if fs::read(&path).is_ok_and(|found| found == bytes) {
+            return Ok(());
+        }
+        let folder = self.table(R::TABLE);
+        fs::create_dir_all(&folder).map_err(TableError::write(folder))?;
+        self.put(&path, true, |mut file| file.write_all(&bytes).map_err(TableError::write(&path)))
+    }
+
+    fn series_part(&self, table: &str) -> PathBuf {
+        self.table(table).join("part.parquet")
     }
 
     /// The folder of a table: a hive dataset, partitioned by step.
@@ -106,6 +156,12 @@ impl Folder {
         self.parts(step).is_some_and(|parts| parts.iter().all(|part| part.plan == plan && !part.retry))
     }
 
+    /// Whether every one of these steps has its parts.
+    #[must_use]
+    pub fn is_whole(&self, steps: &[u64]) -> bool {
+        steps.iter().all(|&step| self.parts(step).is_some())
+    }
+
     fn parts(&self, step: u64) -> Option<Vec<part::Found>> {
         self.tables.iter().map(|table| part::find(&self.part(table, step))).collect()
     }
@@ -120,12 +176,16 @@ impl Folder {
         step: u64,
         measurements: &[MeasurementRow],
         samples: &[SampleRow],
+        positions: &[PositionRow],
         checkpoint: &CheckpointRow,
         provenance: &Provenance,
     ) -> Result<(), TableError> {
         self.write_part(step, measurements, provenance)?;
         if self.tables.contains(&SampleRow::TABLE) {
             self.write_part(step, samples, provenance)?;
+        }
+        if self.tables.contains(&PositionRow::TABLE) {
+            self.write_part(step, positions, provenance)?;
         }
         self.write_part(step, std::slice::from_ref(checkpoint), provenance)
     }
@@ -169,7 +229,7 @@ impl Folder {
 
     fn check_steps(&self, planned: &[u64]) -> Result<(), TableError> {
         let planned: BTreeSet<String> = planned.iter().map(|step| format!("step={step}")).collect();
-        for table in self.tables {
+        for table in &self.tables {
             let folder = self.table(table);
             let read = |source: io::Error| TableError::Read { path: folder.clone(), source };
             for entry in fs::read_dir(&folder).map_err(read)? {

@@ -10,6 +10,9 @@
 //! results/data/measurements/step=500/part.parquet    one row a (tap, measure)
 //! results/data/checkpoints/step=500/part.parquet     one row
 //! results/data/samples/step=500/part.parquet         one row a held-out sample, where a measure keeps them
+//! results/data/positions/step=500/part.parquet       one row a position of a target, where a measure keeps them
+//! results/data/phases/part.parquet                   one row a stretch of training of a curve
+//! results/data/lags/part.parquet                     one row a pair of curves and an event
 //! results/work/plan.json                             which run the folder belongs to
 //! ```
 //!
@@ -22,6 +25,6 @@ mod part;
 mod row;
 
 pub use error::TableError;
-pub use folder::Folder;
+pub use folder::{Asked, Folder};
 pub use part::{Provenance, SCHEMA_VERSION};
-pub use row::{CheckpointRow, MeasurementRow, SampleRow};
+pub use row::{CheckpointRow, CurveColumns, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow};

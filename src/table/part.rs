@@ -1,11 +1,13 @@
 //! Rows as a Parquet file: the only file that names `arrow` and `parquet`.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt64Array,
+    ArrayRef, BooleanArray, Float64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, UInt32Array,
+    UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
@@ -14,13 +16,15 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::{CheckpointRow, MeasurementRow, SampleRow, TableError};
+use super::{CheckpointRow, CurveColumns, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow, TableError};
 
 /// The version of the columns, in the metadata of every part.
 pub const SCHEMA_VERSION: &str = "4";
 
 const IDENTITY: &str = "infoplane.identity";
-const PLAN: &str = "infoplane.plan";
+pub(super) const PLAN: &str = "infoplane.plan";
+/// The pipeline file with every default filled in, in the metadata of every part.
+pub(super) const PIPELINE: &str = "infoplane.pipeline";
 const FAILED: &str = "infoplane.failed";
 const RETRY: &str = "infoplane.retry";
 
@@ -136,32 +140,130 @@ impl Rows for SampleRow {
     }
 }
 
-/// Writes rows as a Parquet file: the same rows and provenance give the same bytes.
-pub(super) fn write<R: Rows>(file: File, path: &Path, rows: &[R], provenance: &Provenance) -> Result<(), TableError> {
-    let fail = |reason: String| TableError::Encode { path: path.to_owned(), reason };
-    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = R::columns(rows).into_iter().unzip();
-    let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| fail(error.to_string()))?;
+impl Rows for PositionRow {
+    const TABLE: &'static str = "positions";
+
+    fn columns(rows: &[Self]) -> Vec<Column> {
+        vec![
+            text("run", rows.iter().map(|row| Some(&row.run)), false),
+            text("file", rows.iter().map(|row| Some(&row.file)), false),
+            text("tap", rows.iter().map(|row| Some(&row.tap)), false),
+            place("tap_index", rows.iter().map(|row| row.tap_index)),
+            text("variable", rows.iter().map(|row| Some(&row.variable)), false),
+            text("estimator", rows.iter().map(|row| Some(&row.estimator)), false),
+            text("parameters", rows.iter().map(|row| Some(&row.parameters)), false),
+            place("position", rows.iter().map(|row| row.position)),
+            count("sample", rows.iter().map(|row| row.sample)),
+            real("target", rows.iter().map(|row| row.target)),
+            real("rebuilt", rows.iter().map(|row| row.rebuilt)),
+            real("value", rows.iter().map(|row| Some(row.value))),
+            real("mean_predictor", rows.iter().map(|row| Some(row.mean_predictor))),
+        ]
+    }
+}
+
+impl Rows for PhaseRow {
+    const TABLE: &'static str = "phases";
+
+    fn columns(rows: &[Self]) -> Vec<Column> {
+        let mut columns = curves(&rows.iter().map(|row| &row.curve).collect::<Vec<_>>());
+        columns.extend([
+            text("phase", rows.iter().map(|row| Some(&row.phase)), false),
+            count("from_step", rows.iter().map(|row| Some(row.from_step))),
+            count("to_step", rows.iter().map(|row| Some(row.to_step))),
+            count("from_earliest", rows.iter().map(|row| row.from_earliest)),
+            count("from_latest", rows.iter().map(|row| row.from_latest)),
+            truth("resolved", rows.iter().map(|row| row.resolved)),
+            text("method", rows.iter().map(|row| Some(&row.method)), false),
+            text("settings", rows.iter().map(|row| Some(&row.settings)), false),
+            count("n_checkpoints", rows.iter().map(|row| Some(row.n_checkpoints))),
+        ]);
+        columns
+    }
+}
+
+impl Rows for LagRow {
+    const TABLE: &'static str = "lags";
+
+    fn columns(rows: &[Self]) -> Vec<Column> {
+        let mut columns = curves(&rows.iter().map(|row| &row.curve).collect::<Vec<_>>());
+        columns.extend([
+            text("other_tap", rows.iter().map(|row| row.other_tap.as_ref()), true),
+            text("other_measure", rows.iter().map(|row| Some(&row.other_measure)), false),
+            text("other_variable", rows.iter().map(|row| row.other_variable.as_ref()), true),
+            text("other_parameters", rows.iter().map(|row| row.other_parameters.as_ref()), true),
+            text("event", rows.iter().map(|row| Some(&row.event)), false),
+            count("step", rows.iter().map(|row| Some(row.step))),
+            count("other_step", rows.iter().map(|row| Some(row.other_step))),
+            real("octaves", rows.iter().map(|row| Some(row.octaves))),
+            real("octaves_low", rows.iter().map(|row| row.octaves_low)),
+            real("octaves_high", rows.iter().map(|row| row.octaves_high)),
+            text("order", rows.iter().map(|row| row.order.as_ref()), true),
+            text("settings", rows.iter().map(|row| Some(&row.settings)), false),
+        ]);
+        columns
+    }
+}
+
+/// Which curve a row is about.
+fn curves(rows: &[&CurveColumns]) -> Vec<Column> {
+    vec![
+        text("run", rows.iter().map(|row| Some(&row.run)), false),
+        text("tap", rows.iter().map(|row| row.tap.as_ref()), true),
+        count("tap_index", rows.iter().map(|row| row.tap_index)),
+        text("measure", rows.iter().map(|row| Some(&row.measure)), false),
+        text("variable", rows.iter().map(|row| row.variable.as_ref()), true),
+        text("given", rows.iter().map(|row| row.given.as_ref()), true),
+        text("class", rows.iter().map(|row| row.class.as_ref()), true),
+        text("estimator", rows.iter().map(|row| row.estimator.as_ref()), true),
+        text("parameters", rows.iter().map(|row| row.parameters.as_ref()), true),
+    ]
+}
+
+/// Writes the rows of a checkpoint as a Parquet file: the same rows and provenance give the same bytes.
+pub(super) fn write<R: Rows>(
+    file: impl Write + Send,
+    path: &Path,
+    rows: &[R],
+    provenance: &Provenance,
+) -> Result<(), TableError> {
     let failed_rows = provenance.failed_rows.to_string();
     let retry = provenance.retry.to_string();
-    let pairs = [
-        ("infoplane.table", R::TABLE),
-        ("infoplane.schema", SCHEMA_VERSION),
-        ("infoplane.version", env!("CARGO_PKG_VERSION")),
+    let pairs: [(&str, &str); 7] = [
         (IDENTITY, &provenance.identity),
         (FAILED, &failed_rows),
         (RETRY, &retry),
         (PLAN, &provenance.plan),
-        ("infoplane.pipeline", &provenance.pipeline),
+        (PIPELINE, &provenance.pipeline),
         ("infoplane.onnxruntime", &provenance.runtime),
         ("infoplane.binding", &provenance.binding),
     ];
-    let pairs = pairs.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
+    write_with(file, path, rows, &pairs)
+}
+
+/// Writes rows as a Parquet file with some words in its metadata.
+pub(super) fn write_with<R: Rows>(
+    file: impl Write + Send,
+    path: &Path,
+    rows: &[R],
+    words: &[(&str, &str)],
+) -> Result<(), TableError> {
+    let fail = |reason: String| TableError::Encode { path: path.to_owned(), reason };
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = R::columns(rows).into_iter().unzip();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| fail(error.to_string()))?;
+    let own = [
+        ("infoplane.table", R::TABLE),
+        ("infoplane.schema", SCHEMA_VERSION),
+        ("infoplane.version", env!("CARGO_PKG_VERSION")),
+    ];
+    let pairs = own.iter().chain(words).map(|&(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
+    let pairs: Vec<KeyValue> = pairs.collect();
     let properties = WriterProperties::builder()
         .set_created_by(concat!("infoplane ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_key_value_metadata(Some(pairs.into()))
+        .set_key_value_metadata(Some(pairs))
         .build();
     let written = ArrowWriter::try_new(file, schema, Some(properties)).and_then(|mut writer| {
         writer.write(&batch)?;
@@ -212,6 +314,10 @@ fn real(name: &str, values: impl Iterator<Item = Option<f64>>) -> Column {
 
 fn count(name: &str, values: impl Iterator<Item = Option<u64>>) -> Column {
     (Field::new(name, DataType::UInt64, true), Arc::new(values.collect::<UInt64Array>()))
+}
+
+fn truth(name: &str, values: impl Iterator<Item = Option<bool>>) -> Column {
+    (Field::new(name, DataType::Boolean, true), Arc::new(values.collect::<BooleanArray>()))
 }
 
 fn texts<'r>(name: &str, values: impl Iterator<Item = Option<&'r Vec<String>>>, nullable: bool) -> Column {

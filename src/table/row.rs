@@ -88,7 +88,7 @@ pub struct CheckpointRow {
     pub error: Option<String>,
 }
 
-/// What a probe says of one held-out sample.
+/// What a probe or a decoder says of one held-out sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampleRow {
     /// The run: the name of the pipeline file.
@@ -99,7 +99,7 @@ pub struct SampleRow {
     pub tap: String,
     /// Its place among the taps, from 0, in graph order.
     pub tap_index: u32,
-    /// `usable` or `usable-given`.
+    /// `usable`, `usable-given` or `reconstruction`.
     pub measure: String,
     /// The label column.
     pub variable: String,
@@ -115,6 +115,117 @@ pub struct SampleRow {
     pub label: String,
     /// The class that the probe finds the most probable; null for numbers.
     pub predicted: Option<String>,
-    /// Pointwise usable information ln q(y|z) − ln p(y), in nats; its mean is the value of the measure.
+    /// Pointwise usable information ln q(y|z) − ln p(y), in nats, or the squared error per element of the target; its mean
+    /// is the value of the measure.
     pub value: f64,
+}
+
+/// How one position of a target is rebuilt: on average over the held-out samples, or of one of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PositionRow {
+    /// The run: the name of the pipeline file.
+    pub run: String,
+    /// The checkpoint's path relative to the archive.
+    pub file: String,
+    /// The tensor that was read out.
+    pub tap: String,
+    /// Its place among the taps, from 0, in graph order.
+    pub tap_index: u32,
+    /// What is rebuilt: `input` or a tap.
+    pub variable: String,
+    /// The decoder.
+    pub estimator: String,
+    /// The measure with all its parameters, as JSON.
+    pub parameters: String,
+    /// The place in the target's row, from 0: in an image of width w the row is position / w.
+    pub position: u32,
+    /// The sample's id; null for the mean over all held-out samples.
+    pub sample: Option<u64>,
+    /// The sample's value there.
+    pub target: Option<f64>,
+    /// What was rebuilt.
+    pub rebuilt: Option<f64>,
+    /// The squared error.
+    pub value: f64,
+    /// The squared error of the training mean.
+    pub mean_predictor: f64,
+}
+
+/// A stretch of training in which a curve does one thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhaseRow {
+    /// The curve.
+    pub curve: CurveColumns,
+    /// `constant`, `falling`, `plateau`, `rising` or `flat`.
+    pub phase: String,
+    /// Its first checkpoint.
+    pub from_step: u64,
+    /// Its last checkpoint.
+    pub to_step: u64,
+    /// The earliest checkpoint where it might begin, if values were off by their errors.
+    pub from_earliest: Option<u64>,
+    /// The latest one; null also where it might not begin at all.
+    pub from_latest: Option<u64>,
+    /// Whether these are one and the same; null where errors are not known, and for what begins with the curve.
+    pub resolved: Option<bool>,
+    /// `three-phases`, or `change-points`.
+    pub method: String,
+    /// The method with all its settings, as JSON.
+    pub settings: String,
+    /// Checkpoints that have a value.
+    pub n_checkpoints: u64,
+}
+
+/// Which curve: the columns of `measurements` that tell curves apart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CurveColumns {
+    /// The run: the name of the pipeline file.
+    pub run: String,
+    /// The tensor that was read out; null for the network itself.
+    pub tap: Option<String>,
+    /// Its place among the taps, from 0, in graph order.
+    pub tap_index: Option<u64>,
+    /// The measure; `loss` and `accuracy` are the network's own.
+    pub measure: String,
+    /// What the layer is measured against.
+    pub variable: Option<String>,
+    /// What is known besides.
+    pub given: Option<String>,
+    /// The class that the value is about; null for all.
+    pub class: Option<String>,
+    /// The estimator, probe or decoder.
+    pub estimator: Option<String>,
+    /// The measure with all its parameters, as JSON.
+    pub parameters: Option<String>,
+}
+
+/// Which of two curves turned first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LagRow {
+    /// The curve.
+    pub curve: CurveColumns,
+    /// The curve that it is compared with: its tap; null for the network itself.
+    pub other_tap: Option<String>,
+    /// Its measure.
+    pub other_measure: String,
+    /// Its variable.
+    pub other_variable: Option<String>,
+    /// Its measure with all its parameters.
+    pub other_parameters: Option<String>,
+    /// `onset`, `turn` or `back`.
+    pub event: String,
+    /// When it happens to the curve.
+    pub step: u64,
+    /// When it happens to the other one.
+    pub other_step: u64,
+    /// Doublings of 1 + step from the other to the curve; negative if the curve came first.
+    pub octaves: f64,
+    /// The least that it might be; null where there is none, or errors are not known.
+    pub octaves_low: Option<f64>,
+    /// The most that it might be.
+    pub octaves_high: Option<f64>,
+    /// `before`, `together`, `after` or `not-resolved`; null where errors are not known.
+    pub order: Option<String>,
+    /// The method with all its settings, as JSON.
+    pub settings: String,
 }

@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::cast_possible_truncation, reason = "layers are stored in single precision")]
 
+use std::num::NonZeroUsize;
+
 use infoplane::estimate::random::SplitMix64;
-use infoplane::estimate::reconstruction::{Decoder, Linear, RelativePenalties};
+use infoplane::estimate::reconstruction::{Decoder, Linear, Mlp, RelativePenalties};
 use infoplane::estimate::{Element, Estimate, EstimateError, Flag, Folds, Split, Unit};
 use ndarray::{Array2, ArrayView2, Axis, array, concatenate, s};
 use proptest::prelude::*;
@@ -37,7 +39,7 @@ fn fixed(penalty: f64) -> Linear {
 }
 
 fn estimated<T: Element>(linear: &Linear, z: ArrayView2<'_, T>, target: ArrayView2<'_, T>, split: &Split) -> Estimate {
-    linear.estimate(z, target, split).unwrap()
+    linear.decode(z, target, split).unwrap().loss
 }
 
 fn detail(estimate: &Estimate, name: &str) -> f64 {
@@ -183,10 +185,7 @@ fn duplicated_and_dead_units_are_flagged_and_do_no_harm() {
 fn too_few_samples_are_an_error() {
     let (z, target) = samples(9, 6, 2, 2, 0.5);
     let split = Split { train: vec![0, 1, 2, 3], test: vec![4, 5] };
-    assert!(matches!(
-        Linear::default().estimate(z.view(), target.view(), &split),
-        Err(EstimateError::Degenerate { .. })
-    ));
+    assert!(matches!(Linear::default().decode(z.view(), target.view(), &split), Err(EstimateError::Degenerate { .. })));
 }
 
 #[test]
@@ -200,6 +199,7 @@ fn the_threads_do_not_change_a_bit() {
         let linear = Linear {
             relative_penalties: RelativePenalties::try_from(vec![1e-3, 1.0]).unwrap(),
             folds: Folds::try_from(2).unwrap(),
+            rank: None,
         };
         let [one, two, three] = [1, 2, 3].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -209,12 +209,138 @@ fn the_threads_do_not_change_a_bit() {
     }
 }
 
+/// A layer of more than 256 units, of which the first few hold the target.
+fn wide_samples(seed: u64, noise: f64) -> (Array2<f64>, Array2<f64>) {
+    let mut random = SplitMix64::new(seed);
+    let z = normal(&mut random, 900, 300);
+    let target = &z.slice(s![.., ..4]) + &(noise * normal(&mut random, 900, 4));
+    (z, target)
+}
+
+#[test]
+fn a_race_chooses_what_the_whole_cross_validation_chooses() {
+    for (seed, noise) in [(1, 0.01), (2, 1.0), (3, 5.0), (4, 50.0)] {
+        let (z, target) = wide_samples(seed, noise);
+        let split = by_id(900, seed);
+        let raced = estimated(&Linear::default(), z.view(), target.view(), &split);
+        // In full: each penalty and fold by itself, as test samples of a fit to the others.
+        let folds = split.folds(5);
+        let alpha_of = |penalty: f64| detail(&estimated(&fixed(penalty), z.view(), target.view(), &split), "alpha");
+        let sums = PENALTIES.map(|penalty| {
+            let of_fold = |fold: &std::ops::Range<usize>| {
+                let test = split.train[fold.clone()].to_vec();
+                let train: Vec<usize> = split.train.iter().copied().filter(|row| !test.contains(row)).collect();
+                let n_test = test.len() as f64;
+                let inner = Split { train, test };
+                // The relative penalty that gives the same absolute one among fewer samples.
+                let unit = detail(&estimated(&fixed(1.0), z.view(), target.view(), &inner), "alpha");
+                n_test * estimated(&fixed(alpha_of(penalty) / unit), z.view(), target.view(), &inner).value
+            };
+            folds.iter().map(of_fold).sum::<f64>()
+        });
+        let best = (0..5).min_by(|&a, &b| sums[a].total_cmp(&sums[b])).unwrap();
+        assert_close(detail(&raced, "relative_penalty"), PENALTIES[best], 0.0);
+        assert!(detail(&raced, "folds_until_decided") <= 5.0);
+    }
+}
+
+#[test]
+fn the_parts_of_a_loss_add_up() {
+    let (z, target) = samples(3, 200, 5, 4, 1.0);
+    let split = by_id(200, 0);
+    let decoded = Linear::default().decode(z.view(), target.view(), &split).unwrap();
+    let ((losses, mean_losses), (positions, mean_positions)) = (decoded.of_samples(), decoded.of_positions());
+    for (parts, mean_parts) in [(&losses, &mean_losses), (&positions, &mean_positions)] {
+        assert_close(parts.sum() / parts.len() as f64, decoded.loss.value, 1e-12);
+        assert_close(mean_parts.sum() / parts.len() as f64, detail(&decoded.loss, "mean_predictor_loss"), 1e-12);
+    }
+    let classes: Vec<usize> = (0..split.test.len()).map(|place| place % 3).collect();
+    let of_classes = decoded.of_classes(&classes, 4);
+    // The fourth class has no sample, and so no value.
+    assert_eq!(of_classes.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1, 2]);
+    let sum: f64 = of_classes.iter().map(|(_, estimate)| estimate.value * estimate.n_samples as f64).sum();
+    assert_close(sum / split.test.len() as f64, decoded.loss.value, 1e-12);
+    // Taken about the mean and put back: rounding.
+    assert!((&decoded.target - &target.select(Axis(0), &split.test)).iter().all(|difference| difference.abs() < 1e-14));
+    let unexplained = decoded.unexplained().unwrap();
+    assert_close(unexplained.value, detail(&decoded.loss, "fraction_unexplained"), 1e-12);
+    assert!(unexplained.std_error.unwrap() > 0.0);
+}
+
+#[test]
+fn a_bound_on_information_holds_and_is_reached_by_normal_channels() {
+    // T = X + N in each of three independent coordinates: I = Σ ½ ln(1 + λ/ν), and a linear decoder loses nothing.
+    let mut random = SplitMix64::new(8);
+    let target = normal(&mut random, 20_000, 3) * &array![2.0, 1.0, 0.5];
+    let z = &target + &normal(&mut random, 20_000, 3);
+    let decoded = Linear::default().decode(z.view(), target.view(), &by_id(20_000, 0)).unwrap();
+    let bound = decoded.information_bound().unwrap();
+    let truth = 0.5 * (5.0_f64.ln() + 2.0_f64.ln() + 1.25_f64.ln());
+    // Three standard errors; the fit to 15,000 samples costs less than one.
+    assert!((bound.value - truth).abs() < 3.0 * bound.std_error.unwrap(), "{bound:?}, truth {truth}");
+    assert_eq!(bound.unit, Unit::Nats);
+    // Noise says nothing: what there is of it is overfitting, which only makes the bound smaller.
+    let decoded = Linear::default().decode(normal(&mut random, 20_000, 3).view(), target.view(), &by_id(20_000, 0));
+    assert!(decoded.unwrap().information_bound().unwrap().value < 1e-3);
+}
+
+#[test]
+fn a_low_rank_keeps_the_leading_axes() {
+    // Two independent units, each seen whole by one column of the target: at rank 1 only the larger one is left.
+    let mut random = SplitMix64::new(21);
+    let z = normal(&mut random, 4000, 2);
+    let target = &z * &array![2.0, 1.0];
+    let split = by_id(4000, 0);
+    let of_rank = |rank: usize| {
+        let linear = Linear { rank: NonZeroUsize::new(rank), ..fixed(1e-9) };
+        linear.decode(z.view(), target.view(), &split).unwrap()
+    };
+    let (losses, mean_losses) = of_rank(1).of_positions();
+    // Sampling turns the axes by about 1/√3000.
+    assert!(losses[0] < 0.01 && (losses[1] / mean_losses[1] - 1.0).abs() < 0.1, "{losses} {mean_losses}");
+    assert!(of_rank(2).loss.value < 1e-12);
+    let full = fixed(1e-9).decode(z.view(), target.view(), &split).unwrap();
+    assert_close(of_rank(7).loss.value + 1.0, full.loss.value + 1.0, 1e-12);
+}
+
+#[test]
+fn a_network_rebuilds_what_a_line_cannot() {
+    let mut random = SplitMix64::new(31);
+    let z = normal(&mut random, 1500, 2);
+    let target = z.mapv(f64::abs);
+    let split = by_id(1500, 0);
+    let linear = Linear::default().decode(z.view(), target.view(), &split).unwrap();
+    let mlp = Mlp::default().decode(z.view(), target.view(), &split, 5).unwrap();
+    assert!(linear.unexplained().unwrap().value > 0.9, "{:?}", linear.loss);
+    assert!(mlp.unexplained().unwrap().value < 0.05, "{:?}", mlp.loss);
+    assert_eq!(mlp, Mlp::default().decode(z.view(), target.view(), &split, 5).unwrap());
+    assert_ne!(mlp, Mlp::default().decode(z.view(), target.view(), &split, 6).unwrap());
+    let decoder: Decoder = toml::from_str("mlp = { layers = [32], learning-rate = 0.01 }").unwrap();
+    let layers = vec![NonZeroUsize::new(32).unwrap()];
+    assert_eq!(decoder, Decoder::Mlp(Mlp { layers, learning_rate: 0.01, ..Mlp::default() }));
+}
+
+#[test]
+fn a_network_says_the_mean_of_noise_and_of_constants() {
+    let mut random = SplitMix64::new(32);
+    let (z, target) = (normal(&mut random, 1500, 20), normal(&mut random, 1500, 5));
+    let split = by_id(1500, 0);
+    let noise = Mlp::default().decode(z.view(), target.view(), &split, 5).unwrap();
+    let excess = noise.loss.value - detail(&noise.loss, "mean_predictor_loss");
+    assert!(excess.abs() < 2.0 * noise.loss.std_error.unwrap(), "{:?}", noise.loss);
+    let constant = Mlp::default().decode(Array2::from_elem((1500, 2), 1.0).view(), target.view(), &split, 5).unwrap();
+    assert_close(constant.loss.value, detail(&constant.loss, "mean_predictor_loss"), 0.0);
+    assert_eq!(constant.loss.flags, [Flag::Constant, Flag::ConstantUnits]);
+    let wrong = Mlp { learning_rate: f64::NAN, ..Mlp::default() };
+    assert!(matches!(wrong.decode(z.view(), target.view(), &split, 5), Err(EstimateError::Degenerate { .. })));
+}
+
 #[test]
 fn reads_the_spelling_of_pipeline_files() {
     let decoder: Decoder = toml::from_str("[linear]").unwrap();
     assert_eq!(decoder, Decoder::Linear(Linear::default()));
     let decoder: Decoder = toml::from_str("linear = { relative-penalties = [1.0, 0.001], folds = 3 }").unwrap();
-    let Decoder::Linear(linear) = decoder;
+    let Decoder::Linear(linear) = decoder else { panic!("{decoder:?}") };
     assert_eq!(Vec::from(linear.relative_penalties), [0.001, 1.0]);
     assert_eq!(usize::from(linear.folds), 3);
     for text in

@@ -1,13 +1,13 @@
-//! Dense linear algebra, on one page: the only file that names the library behind it.
+//! Dense linear algebra in double precision; only this folder names the library behind it.
 //!
 //! Every routine gives the same bits for any number of threads: the library runs on one thread,
 //! work is cut into blocks whose size is fixed here, and each element of a result is summed by one block.
 //! Every routine may be called from within a parallel task.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::{ldlt, llt};
+use faer::linalg::cholesky::ldlt;
+use faer::linalg::evd;
 use faer::linalg::matmul::matmul;
-use faer::linalg::{evd, triangular_solve};
 use faer::{Accum, MatMut, MatRef, Par, Spec};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2, s};
 use rayon::prelude::*;
@@ -16,9 +16,6 @@ use crate::estimate::EstimateError;
 
 /// Rows of a product that one task computes.
 const ROWS: usize = 256;
-
-/// Right-hand sides that one task solves for: many, because each task reads the whole factor.
-const SIDES: usize = 512;
 
 /// The product `a b`.
 pub(in crate::estimate) fn product(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Array2<f64> {
@@ -147,44 +144,6 @@ pub(in crate::estimate) fn symmetric_image(symmetric: ArrayView2<'_, f64>, vecto
         image.slice_mut(s![place + 1..]).scaled_add(vector[place], &right);
     }
     image
-}
-
-/// The Cholesky factor of a positive definite matrix.
-pub(in crate::estimate) struct Cholesky {
-    /// Lower triangle in column order, which is the upper triangle of the array.
-    factor: Array2<f64>,
-}
-
-impl Cholesky {
-    /// Factors a matrix of which the upper triangle is read.
-    pub(in crate::estimate) fn new(mut symmetric: Array2<f64>) -> Result<Self, EstimateError> {
-        let n = symmetric.nrows();
-        let slice = symmetric.as_slice_mut().expect("owned arrays made here are in row order");
-        let scratch = llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, Spec::default());
-        llt::factor::cholesky_in_place(
-            MatMut::from_column_major_slice_mut(slice, n, n),
-            llt::factor::LltRegularization::default(),
-            Par::Seq,
-            MemStack::new(&mut MemBuffer::new(scratch)),
-            Spec::default(),
-        )
-        .map_err(|error| EstimateError::Numeric { step: "Cholesky factorization", reason: format!("{error:?}") })?;
-        Ok(Self { factor: symmetric })
-    }
-
-    /// Replaces each row `b` of `rows` by the solution of `A x = b`.
-    pub(in crate::estimate) fn solve_rows(&self, rows: &mut Array2<f64>) {
-        let n = self.factor.nrows();
-        let factor = self.factor.view();
-        let factor = factor.as_standard_layout();
-        let lower = borrow(&factor).transpose();
-        let slice = rows.as_slice_mut().expect("owned arrays made here are in row order");
-        slice.par_chunks_mut((SIDES * n).max(1)).for_each(|block| {
-            let mut sides = MatMut::from_column_major_slice_mut(block, n, block.len() / n);
-            triangular_solve::solve_lower_triangular_in_place(lower, sides.as_mut(), Par::Seq);
-            triangular_solve::solve_upper_triangular_in_place(lower.transpose(), sides, Par::Seq);
-        });
-    }
 }
 
 /// The product of two borrowed matrices, a block of rows a task.

@@ -1,4 +1,5 @@
 //! Dense linear algebra: the only folder that names faer.
 
 pub(super) mod double;
+pub(super) mod factor;
 pub(super) mod single;

@@ -33,6 +33,11 @@ pub(in crate::estimate) fn cross_entropy(classes: &[u32]) -> impl Fn(&Tensor, &[
     }
 }
 
+/// The mean squared distance of outputs to `targets`, which has one row for each row of the inputs.
+pub(in crate::estimate) fn squared_error(targets: Rows<'_>) -> impl Fn(&Tensor, &[usize]) -> Result<Tensor> {
+    move |outputs, rows| candle_nn::loss::mse(outputs, &targets.gather(rows)?)
+}
+
 fn broken(error: candle_core::Error) -> EstimateError {
     EstimateError::Numeric { step: "the neural network", reason: error.to_string() }
 }

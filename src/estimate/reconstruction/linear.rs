@@ -1,10 +1,15 @@
-use ndarray::{Array1, ArrayView2, Axis};
-use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
 
+use ndarray::{Array2, ArrayView2, s};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::decoded::{Decoded, Held};
+use super::race::{WIDE, race};
 use super::ridge::{self, Products};
 use super::sides::Sides;
 use crate::estimate::matrix::double as matrix;
-use crate::estimate::{Element, Estimate, EstimateError, Flag, Folds, Split, Unit};
+use crate::estimate::{Element, EstimateError, Flag, Folds, Split};
 
 /// Directions with less than this part of the layer's largest variance do not count toward its rank.
 const CUTOFF: f64 = 1e-10;
@@ -32,16 +37,27 @@ const POWER_ITERATIONS: usize = 12;
 /// magnitude in training. It is chosen by the summed squared error over folds of the training samples, the larger
 /// one if two are equal. A nonlinear decoder may recover more.
 ///
+/// Of over 256 units, penalties race: one that is worse than the best by four standard errors, sample by sample, is not
+/// tried on further folds (`folds_until_decided` in the details). What differs from the cross-validation in full is the
+/// choice, in the rare case that such a penalty would have won; with a given penalty the value is the same.
+///
+/// With a `rank`, the weights are those of reduced-rank regression: W less what lies outside the leading principal axes
+/// of what it says of the training samples. The penalty is chosen without that.
+///
 /// # Cost
 ///
-/// O(n d (d + p)) for the products, shared by all folds and penalties; then one eigendecomposition a fold, or for
-/// layers of over 640 units or more units than the target has columns one Cholesky factorization a fold and penalty. With more units than training samples the layer is first
-/// rotated into the span of the training samples, which changes nothing in the fit. Memory: one d × d matrix a fold.
+/// O(n d (d + p)) for the products, shared by all folds and penalties; then up to 256 units one eigendecomposition a
+/// fold (one Cholesky factorization a fold and penalty where the target has fewer columns than the layer units), and
+/// above one factorization a penalty that is still in the race. With more units than training samples the layer is first
+/// rotated into the span of the training samples, which changes nothing in the fit. Memory, in numbers of 8 bytes: n
+/// (d + p) for the samples, 2 d² a fold up to 256 units, and 5 d² + 5 d p above (d no more than the training samples).
 ///
 /// # Reference
 ///
 /// Hoerl and Kennard, "Ridge regression", *Technometrics* 12 (1970), equation 2.1.
-/// [doi:10.1080/00401706.1970.10488634](https://doi.org/10.1080/00401706.1970.10488634)
+/// [doi:10.1080/00401706.1970.10488634](https://doi.org/10.1080/00401706.1970.10488634); of a low rank: Izenman,
+/// "Reduced-rank regression for the multivariate linear model", *Journal of Multivariate Analysis* 5 (1975).
+/// [doi:10.1016/0047-259X(75)90042-1](https://doi.org/10.1016/0047-259X(75)90042-1)
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Linear {
@@ -49,6 +65,9 @@ pub struct Linear {
     pub relative_penalties: RelativePenalties,
     /// The number of parts of the training samples in the cross-validation that chooses.
     pub folds: Folds,
+    /// The most dimensions in which what is rebuilt may vary; any number without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<NonZeroUsize>,
 }
 
 /// Positive finite penalties in increasing order, one at least.
@@ -86,7 +105,7 @@ impl From<RelativePenalties> for Vec<f64> {
 }
 
 impl Linear {
-    /// Estimates the loss of reconstructing `target` from the layer `z` on the test rows of `split`.
+    /// Reconstructs the test rows of `target` from the layer `z`.
     ///
     /// # Errors
     ///
@@ -96,12 +115,12 @@ impl Linear {
     /// # Panics
     ///
     /// If `split` names a row that `z` or `target` lacks.
-    pub fn estimate<T: Element, U: Element>(
+    pub fn decode<T: Element, U: Element>(
         &self,
         z: ArrayView2<'_, T>,
         target: ArrayView2<'_, U>,
         split: &Split,
-    ) -> Result<Estimate, EstimateError> {
+    ) -> Result<Decoded, EstimateError> {
         let (n_train, n_test) = (split.train.len(), split.test.len());
         if n_train < self.folds.get().max(2) || n_test == 0 {
             return Err(EstimateError::Degenerate {
@@ -111,13 +130,18 @@ impl Linear {
                 ),
             });
         }
+        let held = Held::new(target, split);
         let target = Sides::new(target, split, true);
         let layer = Sides::new(z, split, false);
-        let mean_losses = target.test.map_axis(Axis(1), |row| row.dot(&row));
         let n_units = layer.train.ncols();
-        let mut fit = if n_units == 0 { Fit::mean(mean_losses.clone()) } else { self.fit(layer, &target, split)? };
-        fit.n_units = n_units;
-        Ok(self.reported(fit, &mean_losses, &target, z.ncols(), split))
+        let fit = if n_units == 0 {
+            Fit { predicted: Array2::zeros(target.test.dim()), chosen: None, rank: 0 }
+        } else {
+            self.fit(layer, &target, split)?
+        };
+        let mut decoded = Decoded::new(&held, fit.predicted, target.test);
+        self.report(&mut decoded, (fit.chosen, fit.rank), (n_units, z.ncols()), n_train);
+        Ok(decoded)
     }
 
     fn fit(&self, mut layer: Sides, target: &Sides, split: &Split) -> Result<Fit, EstimateError> {
@@ -128,85 +152,89 @@ impl Linear {
             layer = layer.within_train_span()?;
         }
         let folds = split.folds(self.folds.get());
-        let parts = Products::of_folds(layer.train.view(), target.train.view(), &folds);
-        let total = Products::total(&parts);
-        let mut chosen = 0;
-        if alphas.len() > 1 {
-            let losses =
-                ridge::cross_validated(layer.train.view(), target.train.view(), &folds, &parts, &total, &alphas)?;
-            for (index, loss) in losses.iter().enumerate() {
-                if *loss <= losses[chosen] {
-                    chosen = index;
-                }
-            }
-        }
+        let (z, y) = (layer.train.view(), target.train.view());
+        let (total, chosen, decided) = if z.ncols() > WIDE {
+            let raced = race(z, y, &folds, &alphas)?;
+            (raced.total, raced.chosen, raced.folds)
+        } else {
+            let parts = Products::of_folds(z, y, &folds);
+            let total = Products::total(&parts);
+            let losses = ridge::cross_validated(z, y, &folds, &parts, &total, &alphas)?;
+            let best = |best: usize, place: usize| if losses[place] <= losses[best] { place } else { best };
+            (total, (0..alphas.len()).fold(0, best), folds.len())
+        };
         let (weights, rank) = rayon::join(|| total.weights(alphas[chosen]), || rank(total.gram()));
-        Ok(Fit {
-            losses: ridge::squared_errors(layer.test.view(), target.test.view(), &weights?),
-            chosen: Some((chosen, alphas[chosen])),
-            rank: rank?,
-            n_units,
-        })
+        let mut predicted = matrix::product_transposed(layer.test.view(), weights?.view());
+        if let Some(most) = self.rank {
+            predicted = of_rank(&predicted, &total.weights(alphas[chosen])?, &total, alphas[chosen], most.get())?;
+        }
+        Ok(Fit { predicted, chosen: Some((chosen, alphas[chosen], decided)), rank: rank? })
     }
 
-    fn reported(
+    fn report(
         &self,
-        fit: Fit,
-        mean_losses: &Array1<f64>,
-        target: &Sides,
-        n_all_units: usize,
-        split: &Split,
-    ) -> Estimate {
-        let (n_train, n_test, p) = (split.train.len(), split.test.len(), target.test.ncols() as f64);
-        let value = fit.losses.sum() / n_test as f64 / p;
-        let spread = fit.losses.iter().map(|loss| (loss / p - value).powi(2)).sum::<f64>();
-        let std_error = (n_test > 1).then(|| (spread / (n_test as f64 - 1.0) / n_test as f64).sqrt());
-        let mut estimate = Estimate::new(value, Unit::SquaredUnits, std_error, n_test);
-        let mean_loss = mean_losses.sum() / n_test as f64 / p;
-        estimate.detail("mean_predictor_loss", mean_loss);
-        estimate.detail("fraction_unexplained", value / mean_loss);
-        if let Some((index, alpha)) = fit.chosen {
+        decoded: &mut Decoded,
+        (chosen, rank): (Option<(usize, f64, usize)>, usize),
+        (n_units, n_all_units): (usize, usize),
+        n_train: usize,
+    ) {
+        let mut details = Map::new();
+        let mut detail = |name: &str, value: Value| details.insert(name.to_owned(), value);
+        let mut flags = Vec::new();
+        if let Some((index, alpha, decided)) = chosen {
             let penalties = &self.relative_penalties.0;
-            estimate.detail("alpha", alpha);
-            estimate.detail("relative_penalty", penalties[index]);
+            detail("alpha", alpha.into());
+            detail("relative_penalty", penalties[index].into());
+            detail("folds_until_decided", decided.into());
             if penalties.len() > 1 && (index == 0 || index == penalties.len() - 1) {
-                estimate.flag(Flag::PenaltyAtEdge);
+                flags.push(Flag::PenaltyAtEdge);
             }
         } else {
-            estimate.flag(Flag::Constant);
+            flags.push(Flag::Constant);
         }
-        estimate.detail("rank", fit.rank);
-        estimate.detail("n_train", n_train);
-        if fit.n_units < n_all_units {
-            estimate.detail("constant_units", n_all_units - fit.n_units);
-            estimate.flag(Flag::ConstantUnits);
+        detail("rank", rank.into());
+        detail("n_train", n_train.into());
+        if n_units < n_all_units {
+            detail("constant_units", (n_all_units - n_units).into());
+            flags.push(Flag::ConstantUnits);
         }
-        if fit.n_units > n_train {
-            estimate.flag(Flag::MoreUnitsThanSamples);
+        if n_units > n_train {
+            flags.push(Flag::MoreUnitsThanSamples);
         }
-        if fit.rank < fit.n_units.min(n_train - 1) {
-            estimate.flag(Flag::RankDeficient);
+        if rank < n_units.min(n_train - 1) {
+            flags.push(Flag::RankDeficient);
         }
-        estimate
+        decoded.annotate(details, &flags);
     }
 }
 
-/// What was fitted and how it does.
+/// What was fitted.
 struct Fit {
-    /// The summed squared error of each test sample.
-    losses: Array1<f64>,
-    /// The place of the chosen penalty in the list, and its absolute value.
-    chosen: Option<(usize, f64)>,
+    /// What it says of the test samples, less the training means.
+    predicted: Array2<f64>,
+    /// The place of the chosen penalty in the list, its absolute value, and the folds that it took.
+    chosen: Option<(usize, f64, usize)>,
     rank: usize,
-    /// The units that vary.
-    n_units: usize,
 }
 
-impl Fit {
-    /// Prediction by the training mean.
-    fn mean(losses: Array1<f64>) -> Self {
-        Self { losses, chosen: None, rank: 0, n_units: 0 }
-    }
+/// Predictions without what lies outside the leading axes of the fit to the training samples.
+///
+/// The penalized fit is a plain one to samples with √α·I below them: its Gram matrix is that of both.
+fn of_rank(
+    predicted: &Array2<f64>,
+    weights: &Array2<f64>,
+    total: &Products,
+    alpha: f64,
+    most: usize,
+) -> Result<Array2<f64>, EstimateError> {
+    let mut gram = total.gram().to_owned();
+    matrix::mirror(&mut gram);
+    gram.diag_mut().mapv_inplace(|value| value + alpha);
+    let half = matrix::product(weights.view(), gram.view());
+    let eigen = matrix::eigen(matrix::product_transposed(half.view(), weights.view()).view())?;
+    let axes = eigen.vectors.slice(s![..most.min(eigen.values.len()), ..]);
+    let scores = matrix::product_transposed(predicted.view(), axes);
+    Ok(matrix::product(scores.view(), axes))
 }
 
 /// The number of eigenvalues that count, found without an eigendecomposition.

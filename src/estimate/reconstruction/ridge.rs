@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::estimate::EstimateError;
 use crate::estimate::matrix::double as matrix;
+use crate::estimate::matrix::factor::Cholesky;
 
 /// The number of units up to which one eigendecomposition a fold can be cheaper than a factorization a penalty.
 const NARROW: usize = 640;
@@ -63,14 +64,19 @@ impl Products {
     pub(in crate::estimate) fn total(parts: &[Self]) -> Self {
         let mut total = parts[0].clone();
         for part in &parts[1..] {
-            total.n += part.n;
-            total.z += &part.z;
-            total.y += &part.y;
-            total.zz += &part.zz;
-            total.yz += &part.yz;
-            total.yy += part.yy;
+            total.add(part);
         }
         total
+    }
+
+    /// Adds the products of other samples.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.n += other.n;
+        self.z += &other.z;
+        self.y += &other.y;
+        self.zz += &other.zz;
+        self.yz += &other.yz;
+        self.yy += other.yy;
     }
 
     /// The Gram matrix of Z, its upper triangle.
@@ -83,12 +89,12 @@ impl Products {
         let mut regularized = self.zz.clone();
         regularized.diag_mut().mapv_inplace(|value| value + alpha);
         let mut weights = self.yz.clone();
-        matrix::Cholesky::new(regularized)?.solve_rows(&mut weights);
+        Cholesky::new(regularized)?.solve_rows(&mut weights);
         Ok(weights)
     }
 
     /// The products of the samples that are in `self` and not in `fold`, about their own means, and these means.
-    fn without(&self, fold: &Self) -> (Self, Array1<f64>, Array1<f64>) {
+    pub(super) fn without(&self, fold: &Self) -> (Self, Array1<f64>, Array1<f64>) {
         let n = self.n - fold.n;
         let z = (&self.z - &fold.z) / n;
         let y = (&self.y - &fold.y) / n;

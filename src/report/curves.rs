@@ -1,0 +1,188 @@
+//! Curves over training: those of a result folder, and those in other people's files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::query::parquet;
+use super::{Answer, ReportError, query};
+use crate::dynamics::{Curve, CurveError};
+use crate::table::{CurveColumns, Folder};
+
+/// A curve that is not checked yet, with what it is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedCurve {
+    /// What it is of.
+    pub columns: CurveColumns,
+    /// Step, value and standard error of each checkpoint that has a value.
+    pub points: Vec<(u64, f64, Option<f64>)>,
+}
+
+impl NamedCurve {
+    /// The curve, in the order of the steps.
+    ///
+    /// # Errors
+    ///
+    /// [`CurveError`].
+    pub fn curve(&self) -> Result<Curve, CurveError> {
+        Curve::new(self.points.iter().copied())
+    }
+}
+
+/// Which columns of a file make curves.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// The column of the step.
+    pub step: String,
+    /// The columns of values: each makes curves of its own.
+    pub values: Vec<String>,
+    /// Their standard errors, as many, or none.
+    pub std_errors: Vec<String>,
+    /// The columns whose values tell curves apart.
+    pub by: Vec<String>,
+}
+
+/// The curves of a result folder: every measure of every layer, and the network's own loss and accuracy.
+///
+/// `usable-curve` is left out: it has several values a checkpoint.
+///
+/// # Errors
+///
+/// [`ReportError`] when the folder cannot be read.
+pub fn curves(folder: &Folder) -> Result<Vec<NamedCurve>, ReportError> {
+    let network = query(folder, "SELECT step, run, loss, accuracy, n_samples FROM checkpoints")?;
+    let mut all = Vec::new();
+    for (measure, place) in [("loss", 2), ("accuracy", 3)] {
+        let points = network.rows.iter().filter_map(|row| {
+            let value = row[place].as_f64()?;
+            let binomial = (value * (1.0 - value) / row[4].as_f64()?).sqrt();
+            Some((row[0].as_u64()?, value, (measure == "accuracy").then_some(binomial)))
+        });
+        let points: Vec<_> = points.collect();
+        if let (Some(first), false) = (network.rows.first(), points.is_empty()) {
+            let run = first[1].as_str().unwrap_or_default().to_owned();
+            all.push(NamedCurve {
+                columns: CurveColumns { run, measure: measure.to_owned(), ..CurveColumns::default() },
+                points,
+            });
+        }
+    }
+    let rows = query(
+        folder,
+        "SELECT step, value, std_error, run, tap, tap_index, measure, variable, given, class, estimator, parameters \
+         FROM measurements WHERE value IS NOT NULL AND measure <> 'usable-curve'",
+    )?;
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for row in &rows.rows {
+        let Some((step, value)) = row[0].as_u64().zip(row[1].as_f64()) else { continue };
+        let key = serde_json::to_string(&row[3..]).expect("values can be written as JSON");
+        let place = *places.entry(key).or_insert_with(|| {
+            let text = |place: usize| row[place].as_str().map(str::to_owned);
+            all.push(NamedCurve {
+                columns: CurveColumns {
+                    run: text(3).unwrap_or_default(),
+                    tap: text(4),
+                    tap_index: row[5].as_u64(),
+                    measure: text(6).unwrap_or_default(),
+                    variable: text(7),
+                    given: text(8),
+                    class: text(9),
+                    estimator: text(10),
+                    parameters: text(11),
+                },
+                points: Vec::new(),
+            });
+            all.len() - 1
+        });
+        all[place].points.push((step, value, row[2].as_f64()));
+    }
+    Ok(all)
+}
+
+/// The curves of a `.csv` file with a header, or of a `.parquet` file.
+///
+/// Cells that are empty or not a number make no point.
+///
+/// # Errors
+///
+/// [`ReportError::Curves`] with the column or the line that is at fault.
+pub fn curves_of_file(path: &Path, columns: &Columns) -> Result<Vec<NamedCurve>, ReportError> {
+    let fail = |reason: String| ReportError::Curves { path: path.to_owned(), reason };
+    let table = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => comma_separated(path).map_err(&fail)?,
+        Some("parquet") => parquet(path).map_err(|error| fail(error.to_string()))?,
+        _ => {
+            return Err(fail("found neither a result folder nor a file named `.csv` or `.parquet`".to_owned()));
+        }
+    };
+    let find = |name: &String| {
+        table.column(name).ok_or_else(|| {
+            fail(format!(
+                "found no column `{name}`, needed one of: {}; name it with an option",
+                table.columns.join(", ")
+            ))
+        })
+    };
+    let step = find(&columns.step)?;
+    let values = columns.values.iter().map(&find).collect::<Result<Vec<_>, _>>()?;
+    let errors = columns.std_errors.iter().map(&find).collect::<Result<Vec<_>, _>>()?;
+    let by = columns.by.iter().map(&find).collect::<Result<Vec<_>, _>>()?;
+    if values.is_empty() || !errors.is_empty() && errors.len() != values.len() {
+        return Err(fail(format!(
+            "found {} columns of values and {} of standard errors, needed one `--value` at least, and as many \
+             `--std-error` or none",
+            values.len(),
+            errors.len()
+        )));
+    }
+    let run = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut all: Vec<NamedCurve> = Vec::new();
+    for (index, &value) in values.iter().enumerate() {
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        for (line, row) in table.rows.iter().enumerate() {
+            let Some(number) = number(&row[value]) else { continue };
+            let at = whole(&row[step]).ok_or_else(|| {
+                let (found, name) = (plain(&row[step]), &columns.step);
+                fail(format!("row {}: found `{found}` in column `{name}`, needed a step: a whole number", line + 1))
+            })?;
+            let key = by.iter().map(|&place| plain(&row[place])).collect::<Vec<_>>().join(", ");
+            let place = *places.entry(key.clone()).or_insert_with(|| {
+                let tap = (!by.is_empty()).then_some(key);
+                let measure = columns.values[index].clone();
+                let columns = CurveColumns { run: run.clone(), tap, measure, ..CurveColumns::default() };
+                all.push(NamedCurve { columns, points: Vec::new() });
+                all.len() - 1
+            });
+            all[place].points.push((at, number, errors.get(index).and_then(|&place| self::number(&row[place]))));
+        }
+    }
+    Ok(all)
+}
+
+fn comma_separated(path: &Path) -> Result<Answer, String> {
+    let mut reader = csv::Reader::from_path(path).map_err(|error| error.to_string())?;
+    let columns = reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
+    let rows = reader.records().map(|record| {
+        let record = record.map_err(|error| error.to_string())?;
+        Ok(record.iter().map(|cell| Value::String(cell.trim().to_owned())).collect())
+    });
+    Ok(Answer { columns, rows: rows.collect::<Result<_, String>>()? })
+}
+
+/// A finite number, also one in text.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|number: &f64| number.is_finite())
+}
+
+/// A whole number, also one written as `1e3`.
+fn whole(value: &Value) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    let exact =
+        |number: f64| (number >= 0.0 && number < 2_f64.powi(53) && number.fract() == 0.0).then_some(number as u64);
+    value.as_u64().or_else(|| number(value).and_then(exact))
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
