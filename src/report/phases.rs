@@ -109,7 +109,7 @@ impl Phases {
     #[must_use]
     pub fn lag_table(&self) -> Answer {
         let columns = ["tap", "measure", "variable", "event", "step", "other_tap", "other_measure", "other_variable"];
-        let more = ["other_step", "octaves", "octaves_low", "octaves_high", "order"];
+        let more = ["other_step", "octaves", "octaves_low", "octaves_high", "came"];
         let rows = self.lags.iter().map(|row| {
             let curve = &row.curve;
             let mut cells = vec![json!(curve.tap), json!(curve.measure), json!(curve.variable), json!(row.event)];

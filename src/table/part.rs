@@ -198,7 +198,7 @@ impl Rows for LagRow {
             real("octaves", rows.iter().map(|row| Some(row.octaves))),
             real("octaves_low", rows.iter().map(|row| row.octaves_low)),
             real("octaves_high", rows.iter().map(|row| row.octaves_high)),
-            text("order", rows.iter().map(|row| row.order.as_ref()), true),
+            text("came", rows.iter().map(|row| row.order.as_ref()), true),
             text("settings", rows.iter().map(|row| Some(&row.settings)), false),
         ]);
         columns
