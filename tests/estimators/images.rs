@@ -8,7 +8,8 @@ use infoplane::estimate::Paired;
 use infoplane::estimate::compress::{Autoencoder, Basis, Compression, Layout, Margins, Pca};
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use crate::data::{estimator, normal_matrix};
+use crate::compress::estimator;
+use crate::data::normal_matrix;
 
 const SAMPLES: usize = 5000;
 
