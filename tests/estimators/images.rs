@@ -110,7 +110,7 @@ fn three_entropies(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> f64 {
     entropy(x) + entropy(y) - entropy(joint.view())
 }
 
-/// ⟨ln(n − 1) − ψ(1) + ln V_d + d ln rᵢ⟩ of whitened samples, with the volume that whitening took.
+/// `⟨ln(n − 1) − ψ(1) + ln V_d + d ln rᵢ⟩` of whitened samples, with the volume that whitening took.
 fn entropy(samples: ArrayView2<'_, f64>) -> f64 {
     let white = Margins::Whitened.rescale(samples).unwrap().samples;
     let (n, d) = white.dim();
