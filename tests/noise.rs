@@ -44,10 +44,10 @@ fn linear(inputs: &[f32], width: usize, first: &[f32], second: &[f32]) -> Scene 
     let (model, inputs, ids) = (scene.path("model.onnx").display().to_string(), own("inputs.npy"), own("ids.npy"));
     scene.model = model;
     scene.labels = format!("{{ row = {ids} }}");
-    scene.replay = "loss = \"none\"".to_owned();
+    "loss = \"none\"".clone_into(&mut scene.replay);
     scene.inputs = inputs;
     scene.ids = ids;
-    scene.taps = "[\"h\", \"logits\"]".to_owned();
+    "[\"h\", \"logits\"]".clone_into(&mut scene.taps);
     scene
 }
 

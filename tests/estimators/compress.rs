@@ -5,12 +5,16 @@
 use std::num::NonZeroUsize;
 
 use infoplane::estimate::compress::{Autoencoder, Basis, Compressed, Compression, Layout, Margins, Pca, Projection};
+use infoplane::estimate::information::Estimator;
 use infoplane::estimate::random::SplitMix64;
 use infoplane::estimate::{Element, Labels, Paired};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array, concatenate};
 use proptest::prelude::*;
 
-use crate::data::estimator;
+/// An estimator from its JSON.
+pub(crate) fn estimator(text: &str) -> Estimator {
+    serde_json::from_str(text).unwrap()
+}
 
 fn normal(random: &mut SplitMix64, rows: usize, columns: usize) -> Array2<f64> {
     Array2::from_shape_simple_fn((rows, columns), || random.normal_pair().0)

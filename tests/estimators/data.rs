@@ -1,13 +1,7 @@
 //! Seeded data whose usable information is known.
 
-use infoplane::estimate::information::Estimator;
 use infoplane::estimate::random::SplitMix64;
 use ndarray::Array2;
-
-/// An estimator from its JSON.
-pub(crate) fn estimator(text: &str) -> Estimator {
-    serde_json::from_str(text).expect("the test spells it right")
-}
 
 /// Standard normal numbers, two from each pair.
 pub(crate) fn normals(seed: u64, count: usize) -> Vec<f64> {

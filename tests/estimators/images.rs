@@ -8,7 +8,8 @@ use infoplane::estimate::Paired;
 use infoplane::estimate::compress::{Autoencoder, Basis, Compression, Layout, Margins, Pca};
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use crate::data::{estimator, normal_matrix};
+use crate::compress::estimator;
+use crate::data::normal_matrix;
 
 const SAMPLES: usize = 5000;
 
@@ -109,7 +110,7 @@ fn three_entropies(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> f64 {
     entropy(x) + entropy(y) - entropy(joint.view())
 }
 
-/// ⟨ln(n − 1) − ψ(1) + ln V_d + d ln rᵢ⟩ of whitened samples, with the volume that whitening took.
+/// `⟨ln(n − 1) − ψ(1) + ln V_d + d ln rᵢ⟩` of whitened samples, with the volume that whitening took.
 fn entropy(samples: ArrayView2<'_, f64>) -> f64 {
     let white = Margins::Whitened.rescale(samples).unwrap().samples;
     let (n, d) = white.dim();
