@@ -40,26 +40,24 @@ fn mutual_information(arguments: &InformationArguments) -> anyhow::Result<Value>
     let x = prepare(&arguments.x)?;
     let interval: Intervals = toml_value("--interval", &arguments.interval)?;
     let permutations = arguments.permutations.map(Permutations::try_from).transpose().map_err(anyhow::Error::msg)?;
-    let measure = |against: Against<'_>| {
-        let uncertainty = (&interval, permutations);
-        information::measure(&estimator, x.view(), against, uncertainty, arguments.seed)
-    };
-    let estimates = match (&arguments.y, &arguments.labels) {
+    let (y, known);
+    let against = match (&arguments.y, &arguments.labels) {
         (Some(path), _) => {
-            let y = prepare(path)?;
+            y = prepare(path)?;
             same_rows(path, y.nrows(), &arguments.x, x.nrows())?;
             let wrong = "`--estimator`: this estimator is for labels; give `--labels`, or use `ksg` or `gaussian`";
             estimator.continuous().context(wrong)?;
-            measure(Against::Variable(y.view()))?
+            Against::Variable(y.view())
         }
         (None, Some(path)) => {
-            let labels = labels(path, x.nrows(), &arguments.x)?;
+            known = labels(path, x.nrows(), &arguments.x)?;
             let wrong = "`--estimator`: this estimator is for two continuous variables; give `--y`, or use `ross`";
             estimator.labeled().context(wrong)?;
-            measure(Against::Labels(&labels))?
+            Against::Labels(&known)
         }
         (None, None) => bail!("needed `--y` or `--labels`"),
     };
+    let estimates = information::measure(&estimator, x.view(), against, (&interval, permutations), arguments.seed)?;
     let settings = json!({ "compress": compress, "margins": margins, "interval": interval, "seed": arguments.seed });
     let each = estimates.into_iter().zip(estimator.each());
     let mut objects =

@@ -11,6 +11,7 @@ pub(crate) use bind::bind;
 pub(crate) use inspect::inspect;
 pub(crate) use measure::measure;
 pub(crate) use run::{check, run};
+pub(crate) use verify::verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
