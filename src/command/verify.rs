@@ -157,7 +157,7 @@ fn table(verified: &[Verified]) -> Table {
         let flags: Vec<String> =
             row.flags.iter().filter_map(|flag| serde_json::to_value(flag).ok()?.as_str().map(str::to_owned)).collect();
         table.add_row([
-            estimator.replace('"', "").replace(":", " ").trim_matches(['{', '}']).to_owned(),
+            estimator.replace('"', "").replace(':', " ").trim_matches(['{', '}']).to_owned(),
             row.distribution.to_owned(),
             number(row.truth),
             row.estimate.map_or_else(|| "none".to_owned(), number),

@@ -167,7 +167,7 @@ fn permutations_tell_what_can_be_read_from_what_cannot() {
     assert!(
         toml::from_str::<toml::Table>("n = 18").unwrap()["n"]
             .clone()
-            .try_into::<infoplane::estimate::usable::Permutations>()
+            .try_into::<infoplane::estimate::Permutations>()
             .is_err()
     );
 }

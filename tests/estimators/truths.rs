@@ -62,7 +62,7 @@ fn pairwise_bounds_hold_the_information_of_a_noisy_layer() {
     assert!(bounds[1].value < layer.truth && layer.truth < bounds[0].value);
 }
 
-/// Of 30 intervals of 95 %, fewer than 25 hold the truth once in 1,000 where the level is kept; `infoplane verify --draws`
+/// Of 30 intervals of 95 %, fewer than 25 hold the truth three times in 1,000 where the level is kept; `infoplane verify --draws`
 /// counts more of them.
 #[test]
 fn intervals_hold_the_truth_as_often_as_they_say() {

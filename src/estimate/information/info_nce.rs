@@ -17,7 +17,7 @@ const SHUFFLES: usize = 4;
 /// The hidden layers of the critic.
 const HIDDEN: [usize; 2] = [128, 128];
 
-/// A lower bound from a trained network: InfoNCE, on samples that the network has not seen.
+/// A lower bound from a trained network, `InfoNCE`, on samples that the network has not seen.
 ///
 /// # Formula
 ///
@@ -27,7 +27,7 @@ const HIDDEN: [usize; 2] = [128, 128];
 ///
 /// over held-out samples in batches of B, with j over the batch, i included. T is the logit of a network (two hidden layers
 /// of 128 rectified units, candle) that learned to tell pairs from samples paired at random: its optimum is
-/// ln p(x, y) / p(x) p(y). Six in ten samples train it, and AdamW stops where another 15 % no longer gain; the rest judge.
+/// ln p(x, y) / p(x) p(y). Six in ten samples train it, and `AdamW` stops where another 15 % no longer gain; the rest judge.
 /// Coordinates are standardized by the training samples.
 ///
 /// # Use
@@ -44,7 +44,7 @@ const HIDDEN: [usize; 2] = [128, 128];
 /// # Reference
 ///
 /// A. van den Oord, Y. Li, O. Vinyals, Representation learning with contrastive predictive coding (2018), equation 4,
-/// <https://arxiv.org/abs/1807.03748>; B. Poole et al., On variational bounds of mutual information, ICML 2019,
+/// <https://arxiv.org/abs/1807.03748>; B. Poole et al., On variational bounds of mutual information, International Conference on Machine Learning 2019,
 /// <https://arxiv.org/abs/1905.06922>.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -155,7 +155,9 @@ fn batch_terms(network: &Network, sides: &[Array2<f32>; 2], rows: &[usize]) -> R
     let width = sides[0].ncols() + sides[1].ncols();
     let term = |(place, &row): (usize, &usize)| {
         let mut pairs = Examples { values: Vec::with_capacity(rows.len() * width), classes: Vec::new() };
-        rows.iter().for_each(|&other| pairs.push(sides, row, other, 0));
+        for &other in rows {
+            pairs.push(sides, row, other, 0);
+        }
         let logits = network.outputs(&Rows::new(&pairs.values, width, width))?;
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();

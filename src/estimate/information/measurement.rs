@@ -45,7 +45,9 @@ pub fn measure<'a>(
     let (of_parts, of_permutations) = (seeds.next_u64(), seeds.next_u64());
     if let Estimator::InfoNce(_) = estimator {
         let reason = "subsamples would train a network each; the standard error is that of held-out samples";
-        estimates.iter_mut().for_each(|estimate| estimate.detail("no_interval", reason));
+        for estimate in &mut estimates {
+            estimate.detail("no_interval", reason);
+        }
     } else if let Intervals::Subsampling(subsampling) = intervals {
         subsampling.add(&mut estimates, estimator, &sides, of_parts);
     }
