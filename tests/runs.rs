@@ -130,14 +130,15 @@ fn the_digits_pipeline_tells_what_each_layer_knew() {
         &["step 0", "step 4000", "loss (nats)", "accuracy", "2 checkpoints measured", results.to_str().unwrap()],
     );
     let rows = query(&results, "SELECT * FROM measurements");
-    // Of usable information four: as it is, calibrated, as a part of what there is, and the accuracy.
-    assert_eq!(rows.len(), 2 * 5 * (4 + 4));
+    // Of usable information four: as it is, calibrated, as a part of what there is, and the accuracy. Of reconstruction
+    // two: the loss, and what part of the variance it is.
+    assert_eq!(rows.len(), 2 * 5 * (3 + 4 + 2));
     for row in &rows {
         assert!(row["value"].is_f64() && row["std_error"].as_f64().is_some_and(|error| error > 0.0), "{row}");
         assert!(row["error"].is_null() && row["n_samples"].as_u64().is_some_and(|n| n == 1000 || n == 300), "{row}");
         let unit = match row["measure"].as_str().unwrap() {
             "reconstruction" => "squared-units",
-            "accuracy" | "usable-fraction" => "fraction",
+            "accuracy" | "usable-fraction" | "fraction-unexplained" => "fraction",
             _ => "nats",
         };
         assert!(row["unit"] == unit, "{row}");
@@ -177,7 +178,7 @@ fn a_flax_archive_with_names_of_its_own_is_bound_by_value() {
     assert!(!scene.results().exists(), "`check` writes nothing");
     scene.run(&[]).success();
     let rows = scene.query("SELECT step, tap, tap_index, value FROM measurements ORDER BY step, tap_index");
-    assert_eq!(rows.len(), 3 * 3 * (4 + 4));
+    assert_eq!(rows.len(), 3 * 3 * (3 + 4 + 2));
     for row in &rows {
         let index = ["h1", "h2", "logits"].iter().position(|tap| row["tap"] == *tap);
         assert_eq!(row["tap_index"].as_u64(), index.map(|index| index as u64));
@@ -509,8 +510,9 @@ fn queries_come_as_csv_json_and_table() {
     let sql = "SELECT step, tap, measure, n_components, flags FROM measurements WHERE step < 2 ORDER BY step, measure";
     assert_eq!(
         ask(sql, "csv"),
-        "step,tap,measure,n_components,flags\n0,logits,information,2,[]\n0,logits,reconstruction,,[]\n\
-         1,logits,information,2,[]\n1,logits,reconstruction,,[]\n"
+        "step,tap,measure,n_components,flags\n\
+         0,logits,fraction-unexplained,,[]\n0,logits,information,2,[]\n0,logits,reconstruction,,[]\n\
+         1,logits,fraction-unexplained,,[]\n1,logits,information,2,[]\n1,logits,reconstruction,,[]\n"
     );
     let rows: Value = serde_json::from_str(&ask(sql, "json")).unwrap();
     assert_eq!(

@@ -52,7 +52,7 @@ impl Margins {
         Ok(match self {
             Self::Raw => Rescaled { samples: samples.mapv(Into::into), constant_columns: 0 },
             Self::Standardized => standardized(samples),
-            Self::Rank => each_column(standardized(samples), ranks),
+            Self::Rank => each_column(varying(samples), ranks),
             Self::Asinh => {
                 let bent = each_column(standardized(samples), bent);
                 let constant_columns = bent.constant_columns;
@@ -72,6 +72,16 @@ fn standardized<T: Element>(samples: ArrayView2<'_, T>) -> Rescaled {
     let deviations = moments.squares.select(Axis(0), &kept).mapv(|square| (square / n).sqrt());
     rescaled /= &deviations;
     Rescaled { samples: rescaled, constant_columns: samples.ncols() - kept.len() }
+}
+
+/// The coordinates that are not constant, as they are.
+#[expect(clippy::float_cmp, reason = "a constant repeats one number exactly")]
+fn varying<T: Element>(samples: ArrayView2<'_, T>) -> Rescaled {
+    let values: Array2<f64> = samples.mapv(Into::into);
+    let varies = |column: &usize| values.column(*column).iter().any(|value| *value != values[[0, *column]]);
+    let kept: Vec<usize> = (0..values.ncols()).filter(varies).collect();
+    let constant_columns = values.ncols() - kept.len();
+    Rescaled { samples: columns::only(values, &kept), constant_columns }
 }
 
 fn each_column(mut rescaled: Rescaled, change: impl Fn(&[f64]) -> Vec<f64>) -> Rescaled {

@@ -85,11 +85,14 @@ mod tests {
 
     #[test]
     fn agrees_with_four_samples_by_hand() {
-        let x = array![[0.0], [1.0], [3.0], [7.0]];
-        let y = array![[0.0], [2.0], [1.0], [5.0]];
         let estimator = Ksg2 { neighbors: NonZeroUsize::MIN.into() };
-        let estimate = estimator.estimate(Paired::new(x.view(), y.view()).unwrap()).unwrap();
-        // A rational number: the logarithms of the digamma function cancel up to rounding.
-        assert!((estimate.value + 1.0 / 6.0).abs() < 1e-14, "{}", estimate.value);
+        let y = array![[0.0], [2.0], [1.0], [5.0]];
+        // Rational numbers: the logarithms of the digamma function cancel up to rounding. In the second, two neighbors
+        // of the second sample are equally near, and both count.
+        for (third, expected) in [(3.5, -1.0 / 6.0), (3.0, -5.0 / 12.0)] {
+            let x = array![[0.0], [1.0], [third], [7.0]];
+            let estimate = estimator.estimate(Paired::new(x.view(), y.view()).unwrap()).unwrap();
+            assert!((estimate.value - expected).abs() < 1e-14, "{}", estimate.value);
+        }
     }
 }

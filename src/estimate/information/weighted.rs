@@ -1,16 +1,15 @@
 use std::num::NonZeroUsize;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::ln_gamma;
 
 use super::entropy::{Form, Weights};
 use super::pairs::enough;
 use super::{ContinuousInformation, LabelInformation, Several, three_entropies};
-use crate::estimate::matrix::double as matrix;
 use crate::estimate::{Estimate, EstimateError, Flag, Labels, Paired};
 
-/// Singular values below this part of the largest one count as zero.
+/// A condition of which less than this part is new counts as none.
 const CUTOFF: f64 = 1e-6;
 
 /// Weights as long as this make an estimate worth a flag: its variance grows with their square.
@@ -61,7 +60,7 @@ pub struct Weighted {
 impl Weighted {
     fn weights(&self, d: usize) -> Result<Vec<Weights>, EstimateError> {
         let all = self.neighbors.as_slice().iter().map(|k| {
-            let weights = weights(d, k.get())?;
+            let weights = weights(d, k.get());
             let norm = norm(&weights);
             if norm > TOO_LONG {
                 return Err(EstimateError::Degenerate {
@@ -78,18 +77,18 @@ impl Weighted {
     }
 
     /// Notes how long the weights are in the space where they are the longest.
-    fn noted(&self, mut estimates: Vec<Estimate>, d: usize) -> Result<Vec<Estimate>, EstimateError> {
+    fn noted(&self, mut estimates: Vec<Estimate>, d: usize) -> Vec<Estimate> {
         for (estimate, k) in estimates.iter_mut().zip(self.neighbors.as_slice()) {
             if estimate.flags.contains(&Flag::Constant) {
                 continue;
             }
-            let norm = norm(&weights(d, k.get())?);
+            let norm = norm(&weights(d, k.get()));
             estimate.detail("weight_norm", norm);
             if norm > LONG {
                 estimate.flag(Flag::LongWeights);
             }
         }
-        Ok(estimates)
+        estimates
     }
 }
 
@@ -97,7 +96,7 @@ impl ContinuousInformation for Weighted {
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
         enough(samples.len(), self.neighbors.largest())?;
         let estimates = three_entropies::continuous(samples, self.form, &|d| self.weights(d))?;
-        self.noted(estimates, samples.x().ncols() + samples.y().ncols())
+        Ok(self.noted(estimates, samples.x().ncols() + samples.y().ncols()))
     }
 
     fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {
@@ -109,7 +108,7 @@ impl LabelInformation for Weighted {
     fn estimates(&self, x: ArrayView2<'_, f64>, labels: &Labels) -> Result<Vec<Estimate>, EstimateError> {
         let least = (self.form, self.neighbors.largest());
         let estimates = three_entropies::labeled(x, labels, least, &|d| self.weights(d))?;
-        self.noted(estimates, x.ncols())
+        Ok(self.noted(estimates, x.ncols()))
     }
 }
 
@@ -119,11 +118,11 @@ fn norm(weights: &[f64]) -> f64 {
 }
 
 /// The weights of the first k neighbors in d dimensions.
-fn weights(d: usize, k: usize) -> Result<Vec<f64>, EstimateError> {
+fn weights(d: usize, k: usize) -> Vec<f64> {
     let mut weights = vec![0.0; k];
     if d <= 4 {
         weights[0] = 1.0;
-        return Ok(weights);
+        return weights;
     }
     let mut used: Vec<usize> = (1..=d).map(|i| i * k / d).filter(|&j| j > 0).collect();
     used.dedup();
@@ -138,19 +137,25 @@ fn weights(d: usize, k: usize) -> Result<Vec<f64>, EstimateError> {
             *entry = ratio(j) / length;
         }
     }
-    // The shortest solution of A w = b is Aᵀ (A Aᵀ)⁺ b, and b is zero but for its first entry.
-    let eigen = matrix::eigen(matrix::row_gram(conditions.view()).view())?;
-    let mut multipliers = vec![0.0; 1 + n_conditions];
-    for (value, vector) in eigen.values.iter().zip(eigen.vectors.outer_iter()) {
-        if *value > CUTOFF * CUTOFF * eigen.values[0] {
-            let along = vector[0] / k as f64 / value;
-            multipliers.iter_mut().zip(vector).for_each(|(multiplier, entry)| *multiplier += along * entry);
+    // The shortest solution of A w = b, b zero but for its first entry, lies in the span of the rows of A: made
+    // orthonormal one after the other, twice each, since squaring A would lose half of the digits.
+    let mut basis: Vec<(Array1<f64>, f64)> = Vec::new();
+    for (place, condition) in conditions.outer_iter().enumerate() {
+        let (mut rest, mut wanted) = (condition.to_owned(), if place == 0 { 1.0 / k as f64 } else { 0.0 });
+        for (axis, value) in basis.iter().chain(&basis) {
+            let along = rest.dot(axis);
+            rest.scaled_add(-along, axis);
+            wanted -= along * value;
+        }
+        let length = rest.dot(&rest).sqrt();
+        if length > CUTOFF * condition.dot(&condition).sqrt() {
+            basis.push((rest / length, wanted / length));
         }
     }
-    for (column, &j) in conditions.columns().into_iter().zip(&used) {
-        weights[j - 1] = column.iter().zip(&multipliers).map(|(entry, multiplier)| entry * multiplier).sum();
+    for (place, &j) in used.iter().enumerate() {
+        weights[j - 1] = basis.iter().map(|(axis, value)| axis[place] * value).sum();
     }
-    Ok(weights)
+    weights
 }
 
 #[cfg(test)]
@@ -183,11 +188,11 @@ mod tests {
             ),
         ];
         for (d, k, golden) in golden {
-            for (weight, golden) in weights(d, k).unwrap().iter().zip(golden) {
+            for (weight, golden) in weights(d, k).iter().zip(golden) {
                 assert!((weight - golden).abs() < 1e-9, "d = {d}, k = {k}: {weight} is not {golden}");
             }
         }
-        assert_eq!(weights(4, 5).unwrap(), [1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(weights(4, 5), [1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]
