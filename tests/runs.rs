@@ -516,11 +516,11 @@ fn queries_come_as_csv_json_and_table() {
     );
     let rows: Value = serde_json::from_str(&ask(sql, "json")).unwrap();
     assert_eq!(
-        rows[1],
+        rows[2],
         serde_json::json!({ "step": 0, "tap": "logits", "measure": "reconstruction", "n_components": null, "flags": [] })
     );
     let table = ask(sql, "table");
-    assert_eq!(table.lines().count(), 5, "{table}");
+    assert_eq!(table.lines().count(), 7, "{table}");
     assert_eq!(
         table.lines().next().unwrap().split_whitespace().collect::<Vec<_>>(),
         ["step", "tap", "measure", "n_components", "flags"]
