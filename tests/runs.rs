@@ -540,7 +540,7 @@ fn queries_come_as_csv_json_and_table() {
     assert_eq!(joined.len(), 3);
     assert!(joined.iter().zip(values).all(|(row, value)| row["value"] == value["value"] && row["loss"].is_f64()));
     let counted: Value = serde_json::from_str(&ask("SELECT COUNT(*) AS n FROM measurements", "json")).unwrap();
-    assert_eq!(counted[0]["n"], 6);
+    assert_eq!(counted[0]["n"], 9);
 }
 
 #[test]
