@@ -120,6 +120,10 @@ fn what_cannot_be_rebuilt_is_refused() {
         ("of = \"fc9\", decoder = { linear = {} }", &["no tap `fc9`", "`input` or one of: logits"][..]),
         ("of = \"logits\", pool = 2, decoder = { linear = {} }", &["`pool` is for the input", "[replay] pool"]),
         ("per-class = \"colour\", decoder = { linear = {} }", &["no label column `colour`"]),
+        (
+            "of = \"logits\", compress = { pca = { components = 2, basis = \"last\" } }, decoder = { linear = {} }",
+            &["found a `basis`", "remove it"],
+        ),
     ] {
         let scene = scene(&[4000], "[\"logits\"]", &[&format!("{{ reconstruction = {{ {measure} }} }}")]);
         let outcome = scene.run(&[]);

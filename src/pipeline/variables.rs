@@ -248,6 +248,9 @@ fn check_reconstruction(
             "`pool` is for the input, found it with the tap `{of}`; use `[replay] pool`, or `compress`"
         ));
     }
+    if reconstruction.compress.basis().is_some() {
+        return Err("`compress`: found a `basis` for the series, and what is rebuilt has none; remove it".to_owned());
+    }
     if let Some(label) = &reconstruction.per_class
         && classes(label, labels)?.rows.is_some()
     {

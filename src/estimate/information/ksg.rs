@@ -1,11 +1,9 @@
 use std::num::NonZeroUsize;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::pairs::{Counts, Near, Sides, enough};
-use super::{ContinuousInformation, Several, checks, mean_of_terms};
-use crate::estimate::digamma::digamma_table;
+use super::pairs::{Counts, Near};
+use super::{ContinuousInformation, Several, counted};
 use crate::estimate::{Estimate, EstimateError, Paired};
 
 /// The first estimator of Kraskov, Stögbauer and Grassberger, of two continuous variables.
@@ -45,30 +43,11 @@ pub struct Ksg {
 
 impl ContinuousInformation for Ksg {
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
-        let (n, ks) = (samples.len(), self.neighbors.as_slice());
-        enough(n, self.neighbors.largest())?;
-        if checks::is_constant(samples.x()) || checks::is_constant(samples.y()) {
-            return Ok(vec![Estimate::constant(n); ks.len()]);
-        }
-        let psi = digamma_table(n);
-        let estimates = Sides::new(samples).counts(ks, Near::Below, None).into_iter().zip(ks).map(|(counts, k)| {
-            let mut estimate = mean_of_terms(&terms(&psi, &counts, k.get()));
-            checks::flag_neighbors(&mut estimate, &counts.radii, samples.x().ncols() + samples.y().ncols());
-            checks::flag_pairs(&mut estimate, samples);
-            estimate
-        });
-        Ok(estimates.collect())
+        counted::estimates(samples, &self.neighbors, Near::Below, terms)
     }
 
     fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {
-        let ks = self.neighbors.as_slice();
-        enough(samples.len(), self.neighbors.largest())?;
-        let (sides, psi) = (Sides::new(samples), digamma_table(samples.len()));
-        let values = |order: &Vec<usize>| {
-            let counts = sides.counts(ks, Near::Below, Some(order)).into_iter().zip(ks);
-            counts.map(|(counts, k)| mean_of_terms(&terms(&psi, &counts, k.get())).value).collect()
-        };
-        Ok(orders.par_iter().map(values).collect())
+        counted::shuffled(samples, &self.neighbors, (Near::Below, terms), orders)
     }
 }
 

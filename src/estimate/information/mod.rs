@@ -28,6 +28,7 @@
 mod binning;
 mod checks;
 mod classes;
+mod counted;
 mod entropy;
 mod estimator;
 mod gaussian;

@@ -163,12 +163,12 @@ impl Minimizer {
     /// Where the solver stopped.
     pub(super) fn solution(self) -> Solution {
         Solution {
+            converged: self.has_converged(),
             gradient_norm: largest(&self.here.gradient),
             parameters: self.here.parameters,
             objective: self.here.value,
             decrease: self.decrease,
             iterations: self.iterations,
-            converged: matches!(self.stage, Stage::End { converged: true }),
         }
     }
 
