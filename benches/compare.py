@@ -6,15 +6,16 @@
 
 Both sides use the ONNX Runtime of the Python that runs this. infoplane's seconds are those of the whole process,
 start, reading and writing included. Where it says "task", the rival's are those of the task alone, without Python's
-start and imports; where it says "process", those of the whole process too. `--replay-bench` names the executable of
-benches/replay.rs (`cargo bench --no-run --bench replay` prints it): then both sides of `checkpoint-...` are the bare
-replay of one checkpoint on one thread, in CPU seconds.
+start and imports; where it says "process", those of the whole process too. `--replay-bench` and `--usable-bench` name
+the executables of benches/replay.rs and usable.rs (`cargo bench --no-run --bench replay` prints it): then both sides of
+`checkpoint-...` are the bare replay of one checkpoint on one thread, and both sides of `fit-...` one bare fit of a probe.
 """
 
 import argparse
 import csv
 import io
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -85,6 +86,11 @@ def run(command, threads):
         return Finished(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, output.read())
 
 
+def number(value, form, unit=""):
+    """A number as text, and nothing for one that is not known."""
+    return "" if math.isnan(value) else f"{value:{form}}{unit}"
+
+
 class Side:
     """The seconds of one side of a race over all rounds."""
 
@@ -96,7 +102,7 @@ class Side:
         self.cpu += cpu
 
     def cells(self):
-        return [f"{pick(times):.3g}" for times in (self.wall, self.cpu) for pick in (min, statistics.median)]
+        return [number(pick(times), ".3g") for times in (self.wall, self.cpu) for pick in (min, statistics.median)]
 
 
 class Race:
@@ -122,33 +128,37 @@ class Race:
         for name, side in self.them.items():
             clocked = "task" if self.task else "process"
             ratios = [
-                f"{pick(theirs) / pick(ours):.1f}x"
+                number(pick(theirs) / pick(ours), ".1f", "x")
                 for theirs, ours in ((side.wall, self.us.wall), (side.cpu, self.us.cpu))
                 for pick in (min, statistics.median)
             ]
             yield [f"{self.name}, {self.threads} thr.", f"{name} ({clocked})", *self.us.cells(), *side.cells(), *ratios]
 
 
-class Checkpoint(Race):
-    """The bare replay of one checkpoint, by criterion."""
+class Bare(Race):
+    """A task without infoplane's start and files, by criterion; the rival's is one of `count` in what it clocks."""
 
-    def __init__(self, name, bench, folder, taps, scratch, rival):
-        words = ["env", f"CRITERION_HOME={scratch / 'criterion'}", f"INFOPLANE_ARCHIVE={folder.resolve()}"]
-        words += [f"INFOPLANE_TAPS={','.join(taps)}", bench, "--bench", "checkpoint", "--noplot"]
-        self.samples = scratch / "criterion/replay/checkpoint/new/sample.json"
-        self.count = len(list(folder.glob("step-*.safetensors")))
-        super().__init__(name, 1, lambda: [*words, "--warm-up-time", 0.5, "--measurement-time", 3], rival, True)
+    def __init__(self, name, threads, bench, task, scratch, rival, settings=(), count=1):
+        self.samples = scratch / "criterion" / task / "new/sample.json"
+        self.count, self.said = count, {}
+        # The name of the bench without its group, and nothing behind it.
+        words = ["env", f"CRITERION_HOME={scratch / 'criterion'}", *settings, bench, "--bench", f"{task}$", "--noplot"]
+        super().__init__(name, threads, lambda: [*words, "--warm-up-time", 0.5, "--measurement-time", 3], rival, True)
 
     def round(self):
-        run(self.ours(), 1)
+        output = run(self.ours(), self.threads).output
+        self.said["infoplane"] = next((json.loads(line) for line in output.splitlines() if line.startswith("{")), None)
         samples = json.loads(self.samples.read_text())
         seconds = [time / iters / 1e9 for time, iters in zip(samples["times"], samples["iters"], strict=True)]
-        # CPU seconds alone; the mean of a round, since checkpoints differ.
-        self.us.add([statistics.mean(seconds)], [statistics.mean(seconds)])
-        found = json.loads(run([sys.executable, *self.rival], 1).output)
-        side = self.them.setdefault(found["rival"], Side())
-        seconds = [cpu / self.count for cpu in found["cpu_seconds"]]
-        side.add(seconds, seconds)
+        # One number a round, of tasks that differ their mean; on one thread CPU and wall are the same, on two criterion
+        # knows the wall alone.
+        taken = min(seconds) if self.count == 1 else statistics.mean(seconds)
+        self.us.add([taken], [taken if self.threads == 1 else float("nan")])
+        for line in run([sys.executable, *self.rival], self.threads).output.splitlines():
+            found = json.loads(line)
+            self.said[found["rival"]] = found["value"]
+            side = self.them.setdefault(found["rival"], Side())
+            side.add(*([time / self.count for time in found[clock]] for clock in ("seconds", "cpu_seconds")))
 
 
 def races(options, scratch):
@@ -171,7 +181,10 @@ def races(options, scratch):
             rival = [RIVALS / "replay.py", folder, *taps, "--processes", threads]
             yield Race(f"replay-{name}", threads, pipeline(file, threads), rival, True)
             if threads == 1 and options.replay_bench:
-                yield Checkpoint(f"checkpoint-{name}", options.replay_bench, folder, taps, scratch, rival)
+                settings = [f"INFOPLANE_ARCHIVE={folder.resolve()}", f"INFOPLANE_TAPS={','.join(taps)}"]
+                count = len(list(folder.glob("step-*.safetensors")))
+                bench = options.replay_bench, "replay/checkpoint", scratch, rival, settings, count
+                yield Bare(f"checkpoint-{name}", threads, *bench)
     digits = BENCHES.parent / "pipelines/digits.toml"
     glue = [RIVALS / "glue.py", DIGITS, scratch / "glue.csv", "--processes"]
     for threads in (1, 2):
@@ -188,8 +201,11 @@ def races(options, scratch):
             x, y = scratch / f"layer{d}.npy", scratch / "labels.npy"
             words = ["--x", x, "--labels", y, "--test-x", scratch / f"layer{d}-test.npy"]
             words += ["--test-labels", scratch / "labels-test.npy", "--probe", "{ linear = {} }"]
-            rival = [RIVALS / "usable.py", x, y, "--path", "--repeat", 1]
+            rival = [RIVALS / "usable.py", x, y, "--repeat", 1]
             yield Race(f"probe-{d}", threads, measure("usable", *words), rival, True)
+        for d in (64, 512, 4096) if options.usable_bench else ():
+            rival = [RIVALS / "usable.py", "--units", d, "--repeat", 5 if d < 4096 else 1]
+            yield Bare(f"fit-{d}", threads, options.usable_bench, f"usable/fit/{d}", scratch, rival)
         for d in (64, 512):
             x, y = scratch / f"layer{d}.npy", scratch / "target.npy"
             words = ["--x", x, "--target", y, "--held-out", 0.2, "--decoder", "{ linear = {} }"]
@@ -226,6 +242,7 @@ def main():
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only these")
     parser.add_argument("--infoplane", type=Path, default=BENCHES.parent / "target/release/infoplane")
     parser.add_argument("--replay-bench", type=Path, help="the executable of benches/replay.rs")
+    parser.add_argument("--usable-bench", type=Path, help="the executable of benches/usable.rs")
     parser.add_argument("--mnist", type=Path, help="an archive with 40 checkpoints and 10,000 samples")
     options = parser.parse_args()
     from splitmix import write
@@ -249,6 +266,10 @@ def main():
         for race in chosen:
             for row in race.rows():
                 print("| " + " | ".join(row) + " |")
+        for race in chosen:
+            for side, said in getattr(race, "said", {}).items():
+                if said and "objective" in said:
+                    print(f"\n{race.name}, {side}: objective {said['objective']:.9f}, gradient {said['gradient_norm']:.1e}")
         agreement(options, scratch)
 
 

@@ -1,15 +1,16 @@
-//! One fit of the linear probe: 10,000 training samples, 10 classes; the penalty given, or chosen among six in five
-//! folds.
+//! Probes of 10,000 training samples of 10 classes: one fit of the linear family, a choice among ten penalties in five
+//! folds, and one fit of each other family.
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a bench fails by panicking and stores f32")]
 
 #[path = "../tests/estimators/data.rs"]
 mod data;
 
+use std::cell::LazyCell;
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use infoplane::estimate::usable::{Linear, Probe, Target};
+use infoplane::estimate::usable::{Probe, Target};
 use infoplane::estimate::{Labels, Split};
 use ndarray::{Array1, Array2};
 
@@ -22,20 +23,28 @@ fn layer(units: usize) -> (Array2<f32>, Target, Split) {
     (z.mapv(|value| value as f32), Target::Classes(Labels::new(Array1::from(y).view())), split)
 }
 
+/// The probes, each with the widths that it is for.
+const PROBES: [(&str, &str, &[usize]); 6] = [
+    ("fit", "linear = { penalties = [1e-3] }", &[64, 512, 4096]),
+    ("path", "linear = { penalties = [10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003] }", &[64, 512, 4096]),
+    ("nearest-mean", "nearest-mean = {}", &[64, 512, 4096]),
+    ("quadratic", "quadratic = { linear = { penalties = [1e-3] } }", &[32]),
+    ("random-features", "random-features = { linear = { penalties = [1e-3] } }", &[64]),
+    ("mlp", "mlp = { seeds = 1 }", &[64]),
+];
+
 fn usable(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("usable");
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(4));
-    for (name, text, widths) in [
-        ("fit", "penalties = [1e-3]\ntolerance = 1e-4", &[64, 512, 4096][..]),
-        ("fit-tight", "penalties = [1e-3]\ntolerance = 1e-5", &[64, 512, 4096]),
-        ("path", "", &[64, 512]),
-    ] {
-        let linear: Linear = toml::from_str(text).unwrap();
-        let probe = Probe::Linear(linear);
+    for (name, text, widths) in PROBES {
+        let probe: Probe = toml::from_str(text).unwrap();
         for &units in widths {
-            let (z, labels, split) = layer(units);
+            let made = LazyCell::new(|| layer(units));
+            let read = || probe.read(black_box(made.0.view()), &made.1, &made.2, 0).unwrap();
             group.bench_function(BenchmarkId::new(name, units), |bencher| {
-                bencher.iter(|| probe.read(black_box(z.view()), &labels, &split, 0).unwrap());
+                // What `compare.py` prints beside its rival's.
+                println!("{}", serde_json::Value::Object(read().usable.details));
+                bencher.iter(read);
             });
         }
     }

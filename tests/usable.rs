@@ -85,6 +85,48 @@ fn a_measure_gives_all_its_rows() {
     assert!((right as f64 / 300.0 - of("accuracy")[0]["value"].as_f64().unwrap()).abs() < 1e-12);
 }
 
+/// Layer, penalty, objective and held-out cross-entropy: tests/estimators/goldens/probe_digits.py with scikit-learn 1.9.1
+/// and ONNX Runtime 1.28.0.
+const OPTIMA: [(&str, f64, f64, f64); 12] = [
+    ("conv1_act", 1e-2, 0.053_011_265_395, 0.129_409_721_301),
+    ("conv1_act", 1e-3, 0.010_382_478_092, 0.136_719_037_108),
+    ("conv1_act", 1e-4, 0.001_781_953_919, 0.165_276_571_912),
+    ("conv2_act", 1e-2, 0.104_174_262_812, 0.149_542_877_844),
+    ("conv2_act", 1e-3, 0.024_169_452_022, 0.146_744_268_748),
+    ("conv2_act", 1e-4, 0.004_669_672_932, 0.179_957_807_563),
+    ("fc1_act", 1e-2, 0.311_432_334_462, 0.198_255_177_216),
+    ("fc1_act", 1e-3, 0.104_425_503_311, 0.117_513_118_053),
+    ("fc1_act", 1e-4, 0.030_185_420_175, 0.124_079_310_279),
+    ("logits", 1e-2, 0.407_794_392_308, 0.236_479_848_330),
+    ("logits", 1e-3, 0.149_300_941_255, 0.123_367_683_116),
+    ("logits", 1e-4, 0.059_189_494_569, 0.124_361_264_667),
+];
+
+#[test]
+fn the_optimum_is_that_of_scikit_learn() {
+    let probe = |penalty: f64| {
+        format!("{{ usable = {{ label = \"digit\", probe = {{ linear = {{ penalties = [{penalty:?}] }} }} }} }}")
+    };
+    let measures = [1e-2, 1e-3, 1e-4].map(probe);
+    let mut scene = scene(&measures.each_ref().map(String::as_str));
+    scene.taps = "[\"conv1_act\", \"conv2_act\", \"fc1_act\", \"logits\"]".to_owned();
+    scene.run(&[]).success();
+    let rows = scene.query("SELECT tap, details FROM measurements WHERE measure = 'usable'");
+    assert_eq!(rows.len(), OPTIMA.len());
+    for (tap, penalty, objective, cross_entropy) in OPTIMA {
+        let found = rows.iter().filter(|row| row["tap"] == tap);
+        let mut details = found.map(|row| serde_json::from_str::<Value>(row["details"].as_str().unwrap()).unwrap());
+        let details = details.find(|details| details["penalty"].as_f64() == Some(penalty)).unwrap();
+        let off = details["objective"].as_f64().unwrap() / objective - 1.0;
+        // The solver stops where it expects less than 1e-8 of the objective from its next step, and knows its Hessian
+        // to a factor of ten or so; it cannot be below the optimum by more than the rounding of f32.
+        assert!((-1e-7..1e-6).contains(&off), "{tap}, {penalty}: {off}");
+        // A distance to the optimum of 1e-7 in the objective is one of its root in the parameters.
+        let off = details["cross_entropy"].as_f64().unwrap() - cross_entropy;
+        assert!(off.abs() < 1e-3, "{tap}, {penalty}: {off}");
+    }
+}
+
 #[test]
 fn columns_are_derived_named_and_cut() {
     let mut scene = scene(&[

@@ -22,15 +22,15 @@ def tune():
         pool.set_num_threads(1 if "scipy.libs" in (pool.filepath or "") else THREADS)
 
 
-def report(rival, task, repeats):
-    """Runs a task several times and prints one JSON object: the seconds of each, and the last result."""
+def report(rival, task, repeats, judge=lambda value: value):
+    """Runs a task several times and prints one JSON object: the seconds of each, and what is to say of the last result."""
     seconds, cpu_seconds, value = [], [], None
     for _ in range(repeats):
         start, cpu_start = time.perf_counter(), cpu()
         value = task()
         seconds.append(round(time.perf_counter() - start, 6))
         cpu_seconds.append(round(cpu() - cpu_start, 6))
-    print(json.dumps({"rival": rival, "seconds": seconds, "cpu_seconds": cpu_seconds, "value": value}), flush=True)
+    print(json.dumps({"rival": rival, "seconds": seconds, "cpu_seconds": cpu_seconds, "value": judge(value)}), flush=True)
 
 
 def cpu():

@@ -1,10 +1,11 @@
-//! The choice of a penalty, and the fit with it.
+//! The fit of a linear probe, and the steps that several fits take together.
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
+use super::choice::choose;
 use super::curvature::Curvature;
 use super::fitted::{Classes, Unseen, accuracy};
 use super::lbfgs::{Goal, Minimizer, Solution};
@@ -20,20 +21,16 @@ use crate::estimate::split::Split;
 /// cross-validation could not tell them apart.
 const DECREASE: f64 = 1e-8;
 
-/// The same while a penalty is chosen, whatever the tolerance: held-out losses are then right to about 0.001 nats, far
-/// below their own spread.
-const DECREASE_IN_CHOICE: f64 = 1e-5;
-
-/// The curvature is looked at again when the objective has fallen to this part of what it was.
-const FALLEN: f64 = 0.5;
+/// The curvature is looked at again where the objective is more than so many times smaller or larger.
+const ELSEWHERE: f64 = 2.0;
 
 /// Standardized training samples, fold after fold.
 pub(super) struct Training {
-    features: Features,
+    pub features: Features,
     n_columns: usize,
-    classes: Vec<u32>,
+    pub classes: Vec<u32>,
     counts: Vec<usize>,
-    folds: Vec<Range<usize>>,
+    pub folds: Vec<Range<usize>>,
 }
 
 /// A probe fitted to all training samples.
@@ -44,16 +41,6 @@ pub(super) struct Fit {
     pub solution: Solution,
     /// The training samples as seen by the probes of their folds, where a penalty was chosen.
     pub unseen: Option<Unseen>,
-}
-
-/// A penalty with what is known of it.
-struct Choice {
-    penalty: f64,
-    /// The mean model of the folds, to start from.
-    start: Vec<f64>,
-    unseen: Unseen,
-    /// Whether the fits of all folds reached their tolerance.
-    converged: bool,
 }
 
 impl Training {
@@ -94,59 +81,21 @@ impl Training {
     pub(super) fn fit(&self, penalties: &[f64], tolerance: f64) -> Fit {
         let mut start = vec![0.0; self.counts.len() * self.features.stride()];
         start.extend(self.log_frequencies());
+        let mut curvature = Known::default();
         let (penalty, start, unseen, converged) = if let [penalty] = penalties {
             (*penalty, start, None, true)
         } else {
-            let choice = self.choose(penalties, start);
+            let choice = choose(self, penalties, start, &mut curvature);
             (choice.penalty, choice.start, Some(choice.unseen), choice.converged)
         };
         let goal = Goal { gradient: tolerance, decrease: DECREASE * (tolerance / 1e-5) };
         let mut fits = [Minimizer::new(start)];
-        let mut steps = Steps::new(self, vec![None]);
+        let mut steps = Steps::new(self, vec![None], &mut curvature);
         steps.walk(&mut fits, penalty, goal);
         let [fit] = fits;
         let mut solution = fit.solution();
         solution.converged &= converged;
         Fit { penalty: Some(penalty), solution, unseen }
-    }
-
-    /// The penalty with the least cross-entropy on the samples of the folds left out.
-    fn choose(&self, penalties: &[f64], start: Vec<f64>) -> Choice {
-        let goal = Goal { gradient: f64::INFINITY, decrease: DECREASE_IN_CHOICE };
-        let mut fits = vec![Minimizer::new(start); self.folds.len()];
-        let mut steps = Steps::new(self, (0..self.folds.len()).map(Some).collect());
-        let mut best: Option<(f64, Choice)> = None;
-        let mut before = None;
-        // All of them: where a weak unit is hidden by strong noise, the loss rises before it falls.
-        for &penalty in penalties {
-            if let Some(before) = before {
-                steps.turn(&mut fits, penalty - before, penalty, goal);
-            }
-            steps.walk(&mut fits, penalty, goal);
-            before = Some(penalty);
-            let seen: Vec<_> = fits
-                .iter()
-                .zip(&self.folds)
-                .map(|(fit, left_out)| log_probabilities(&self.features, left_out.clone(), fit.parameters()))
-                .collect();
-            let unseen = self.unseen(&seen);
-            let loss = unseen.cross_entropy();
-            if best.as_ref().is_none_or(|(least, _)| loss < *least) {
-                let converged = fits.iter().all(Minimizer::has_converged);
-                best = Some((loss, Choice { penalty, start: mean(&fits), unseen, converged }));
-            }
-        }
-        best.expect("there is a penalty").1
-    }
-
-    /// The left-out samples of all folds, one after the other.
-    fn unseen(&self, seen: &[Array2<f64>]) -> Unseen {
-        let views: Vec<_> = seen.iter().map(|part| part.view()).collect();
-        Unseen {
-            log_probabilities: concatenate(Axis(0), &views).expect("every fold has the same classes"),
-            classes: self.classes.clone(),
-            ends: self.folds.iter().map(|fold| fold.end).collect(),
-        }
     }
 
     fn log_frequencies(&self) -> Vec<f64> {
@@ -156,23 +105,26 @@ impl Training {
 }
 
 /// Several fits in step: each pass looks at the features once for all of them.
-struct Steps<'a> {
+pub(super) struct Steps<'a> {
     training: &'a Training,
     objective: Softmax<'a>,
-    /// The curvature, and the sum of the objectives where it was looked at.
-    curvature: Option<(Curvature, f64)>,
+    curvature: &'a mut Known,
 }
+
+/// The curvature and the mean objective where it was looked at, for fits to come.
+#[derive(Default)]
+pub(super) struct Known(Option<(Curvature, f64)>);
 
 impl<'a> Steps<'a> {
     /// For fits that leave out one fold each, or none.
-    fn new(training: &'a Training, left_out: Vec<Option<usize>>) -> Self {
+    pub(super) fn new(training: &'a Training, left_out: Vec<Option<usize>>, curvature: &'a mut Known) -> Self {
         let Training { features, classes, counts, folds, .. } = training;
         let objective = Softmax::new(features, classes, counts.len(), folds, left_out);
-        Self { training, objective, curvature: None }
+        Self { training, objective, curvature }
     }
 
     /// Goes on until every fit has stopped.
-    fn walk(&mut self, fits: &mut [Minimizer], penalty: f64, goal: Goal) {
+    pub(super) fn walk(&mut self, fits: &mut [Minimizer], penalty: f64, goal: Goal) {
         while fits.iter().any(|fit| fit.wanted().is_some()) {
             let wanted: Vec<_> = fits.iter().map(Minimizer::wanted).collect();
             let found = self.objective.evaluate(penalty, &wanted);
@@ -190,7 +142,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Takes the fits to a penalty that is larger by `by`.
-    fn turn(&mut self, fits: &mut [Minimizer], by: f64, penalty: f64, goal: Goal) {
+    pub(super) fn turn(&mut self, fits: &mut [Minimizer], by: f64, penalty: f64, goal: Goal) {
         let n_weights = self.training.counts.len() * self.training.features.stride();
         let values = fits.iter().map(Minimizer::value).sum();
         let curvature = self.curvature(fits, values);
@@ -201,11 +153,12 @@ impl<'a> Steps<'a> {
 
     /// The curvature at about where the fits are, given the sum of their objectives.
     fn curvature(&mut self, fits: &[Minimizer], objectives: f64) -> &Curvature {
-        if self.curvature.as_ref().is_none_or(|(_, at)| objectives < FALLEN * at) {
+        let objective = objectives / fits.len() as f64;
+        if self.curvature.0.as_ref().is_none_or(|(_, at)| ELSEWHERE * objective < *at || objective > ELSEWHERE * at) {
             let Training { features, classes, n_columns, .. } = self.training;
-            self.curvature = Some((Curvature::new(features, classes.len(), *n_columns, &mean(fits)), objectives));
+            self.curvature.0 = Some((Curvature::new(features, classes.len(), *n_columns, &mean(fits)), objective));
         }
-        &self.curvature.as_ref().expect("it was just looked at").0
+        &self.curvature.0.as_ref().expect("it was just looked at").0
     }
 }
 

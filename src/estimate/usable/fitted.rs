@@ -38,13 +38,6 @@ pub(super) struct Unseen {
     pub ends: Vec<usize>,
 }
 
-impl Unseen {
-    /// The mean of −ln q(y|z).
-    pub(super) fn cross_entropy(&self) -> f64 {
-        cross_entropy(&self.log_probabilities, &self.classes)
-    }
-}
-
 /// The class of each row of a layer, in `0..n_classes`; every class occurs among the training rows of the split.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Classes<'a> {

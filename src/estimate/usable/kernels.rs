@@ -1,6 +1,6 @@
 //! The two products of a pass, compiled for every instruction set that is known and chosen when the program runs.
 //!
-//! Only this file and `residuals.rs` name pulp.
+//! Only this file, `residuals.rs` and `scale.rs` name pulp.
 //!
 //! Rows of features are padded with zeros to a multiple of [`LANES`]; logits and residuals lie class by class, so that
 //! the softmax works on many samples at once. The order of the sums depends on the width of the registers, hence the
@@ -85,10 +85,9 @@ impl Logits<'_> {
 
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, class: usize) {
-        let stride = self.block.stride;
-        let n = stride / S::F32_LANES;
-        let x: [&[S::f32s]; R] = array::from_fn(|r| &registers::<S>(self.block.features, row + r, stride)[..n]);
-        let w: [&[S::f32s]; C] = array::from_fn(|c| &registers::<S>(self.weights, class + c, stride)[..n]);
+        let n = self.block.stride / S::F32_LANES;
+        let x: [&[S::f32s]; R] = consecutive::<S, R>(self.block.features, row, n);
+        let w: [&[S::f32s]; C] = consecutive::<S, C>(self.weights, class, n);
         let mut sums = [[simd.splat_f32s(0.0); C]; R];
         for j in 0..n {
             let x: [S::f32s; R] = array::from_fn(|r| x[r][j]);
@@ -137,7 +136,7 @@ impl Products<'_> {
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize) -> usize {
         let Block { features, stride, rows } = self.block;
-        let x: [&[S::f32s]; R] = array::from_fn(|r| registers::<S>(features, row + r, stride));
+        let x: [&[S::f32s]; R] = consecutive::<S, R>(features, row, stride / S::F32_LANES);
         let (pairs, rest) = (x[0].len() / 2, x[0].len() % 2);
         let columns = (0..pairs).map(|pair| (2 * pair, 2)).chain((0..rest).map(|_| (2 * pairs, 1)));
         for (column, width) in columns {
@@ -182,7 +181,13 @@ fn next_tile(left: usize) -> usize {
     left.div_ceil(left.div_ceil(CLASSES))
 }
 
+/// Rows of `n` registers each, from one of them on. A loop: the closure of `array::from_fn` would be called for each row.
 #[inline(always)]
-fn registers<S: Simd>(values: &[f32], row: usize, stride: usize) -> &[S::f32s] {
-    S::as_simd_f32s(&values[row * stride..(row + 1) * stride]).0
+fn consecutive<S: Simd, const N: usize>(values: &[f32], row: usize, n: usize) -> [&[S::f32s]; N] {
+    let mut left = &S::as_simd_f32s(values).0[row * n..];
+    let mut rows: [&[S::f32s]; N] = [&[]; N];
+    for row in &mut rows {
+        (*row, left) = left.split_at(n);
+    }
+    rows
 }

@@ -13,6 +13,7 @@
 //! | `control` | random labels of types of samples, to tell reading from memorizing |
 //! | `code_length` | the labels as a message: how many samples a probe needs |
 
+mod choice;
 mod class_means;
 mod classes;
 mod code_length;

@@ -6,6 +6,8 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::estimate::exponential;
+
 /// Turns logits into residuals `p − [k = y]` in place, and returns the summed cross-entropy.
 ///
 /// Both come from the probability of the other classes, not from one minus that of the right class, so that they keep
@@ -32,6 +34,51 @@ pub(super) fn residuals(logits: &mut [f32], classes: &[u32], scratch: &mut [f32]
     loss
 }
 
+/// ln Σ eᶻ of each of `n` samples, in f64 after the logits.
+pub(super) fn log_sums(logits: &[f32], n: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; n];
+    let mut largest = vec![0.0; n];
+    Arch::new().dispatch(Sums { logits, largest: &mut largest, sums: &mut sums });
+    for (sum, &largest) in sums.iter_mut().zip(&largest) {
+        *sum = f64::from(largest) + sum.ln();
+    }
+    sums
+}
+
+/// Finds each sample's largest logit, and the sum of the exponentials of what all are above it.
+struct Sums<'a> {
+    logits: &'a [f32],
+    largest: &'a mut [f32],
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let n = self.largest.len();
+        largest(self.logits, self.largest);
+        for logits in self.logits.chunks_exact(n) {
+            for ((sum, &z), &largest) in self.sums.iter_mut().zip(logits).zip(&*self.largest) {
+                *sum += exponential::exp(f64::from(z) - f64::from(largest));
+            }
+        }
+    }
+}
+
+/// Each sample's largest logit.
+#[inline(always)]
+fn largest(logits: &[f32], largest: &mut [f32]) {
+    let n = largest.len();
+    largest.copy_from_slice(&logits[..n]);
+    for logits in logits.chunks_exact(n).skip(1) {
+        for (largest, &z) in largest.iter_mut().zip(logits) {
+            *largest = if z > *largest { z } else { *largest };
+        }
+    }
+}
+
 /// Subtracts each sample's largest logit from all of its logits.
 struct FromLargest<'a> {
     logits: &'a mut [f32],
@@ -44,12 +91,7 @@ impl WithSimd for FromLargest<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let n = self.largest.len();
-        self.largest.copy_from_slice(&self.logits[..n]);
-        for logits in self.logits.chunks_exact(n).skip(1) {
-            for (largest, &z) in self.largest.iter_mut().zip(logits) {
-                *largest = if z > *largest { z } else { *largest };
-            }
-        }
+        largest(self.logits, self.largest);
         for logits in self.logits.chunks_exact_mut(n) {
             for (z, &largest) in logits.iter_mut().zip(&*self.largest) {
                 *z -= largest;
@@ -112,6 +154,15 @@ fn exp(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn log_sums_are_those_of_the_standard_library() {
+        let logits: Vec<f32> = (0..5 * 37_u16).map(|i| f32::from(i * 61 % 97) - 40.0).collect();
+        for (i, sum) in log_sums(&logits, 37).into_iter().enumerate() {
+            let exact: f64 = logits.iter().skip(i).step_by(37).map(|&z| f64::from(z).exp()).sum();
+            assert!((sum - exact.ln()).abs() < 1e-13, "{sum} for {}", exact.ln());
+        }
+    }
 
     #[test]
     fn the_exponential_is_right_to_one_part_in_five_million() {

@@ -1,10 +1,16 @@
 //! One factor for all scores of a classifier: a convex problem in one variable.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, s};
+#![expect(clippy::inline_always, reason = "code that is not inlined is compiled for the oldest machine")]
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut1};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::fitted::normalize;
 use crate::estimate::EstimateError;
+use crate::estimate::exponential::exp;
 
 /// Rows that one task sums, fixed so that the sums do not depend on the threads.
 const ROWS: usize = 1024;
@@ -40,9 +46,12 @@ pub(super) struct Scale {
 /// L(β) = −⟨ln softmax(o + β·s)_y⟩
 /// ```
 pub(super) struct Scores<'a> {
-    values: ArrayView2<'a, f64>,
+    /// How much the score of each class is above that of the sample's own, class by class: no digits cancel where the
+    /// own one is all but certain, and each operation works on many samples at once.
+    distances: Vec<f64>,
     offsets: &'a [f64],
-    classes: &'a [u32],
+    /// The offset of each sample's own class.
+    own: Vec<f64>,
 }
 
 /// The cross-entropy at a factor with its two derivatives.
@@ -60,11 +69,7 @@ impl<'a> Scores<'a> {
     ///
     /// [`EstimateError::Degenerate`] without samples; [`EstimateError::Numeric`] if a score is NaN or +∞, or if the
     /// sample's own class is ruled out, for then every cross-entropy is infinite.
-    pub(super) fn new(
-        scores: ArrayView2<'a, f64>,
-        offsets: &'a [f64],
-        classes: &'a [u32],
-    ) -> Result<Self, EstimateError> {
+    pub(super) fn new(scores: ArrayView2<'_, f64>, offsets: &'a [f64], classes: &[u32]) -> Result<Self, EstimateError> {
         if classes.is_empty() {
             return Err(EstimateError::Degenerate {
                 reason: "no sample to scale the scores of a probe by; give more training samples".to_owned(),
@@ -79,7 +84,10 @@ impl<'a> Scores<'a> {
                 });
             }
         }
-        Ok(Self { values: scores, offsets, classes })
+        let own_score: Vec<f64> = scores.outer_iter().zip(classes).map(|(row, &class)| row[class as usize]).collect();
+        let above = |class| scores.column(class).into_iter().zip(&own_score).map(|(score, own)| score - own);
+        let distances = (0..offsets.len()).flat_map(above).collect();
+        Ok(Self { distances, offsets, own: classes.iter().map(|&class| offsets[class as usize]).collect() })
     }
 
     /// The minimizer between `least` and `most`, searched from 1, which lies between them.
@@ -88,7 +96,7 @@ impl<'a> Scores<'a> {
     /// at which it is 1/2n: n samples without an error do not show more (the estimate of Krichevsky and Trofimov of the
     /// probability of an error is 1/2(n + 1)). Any error costs at least ln 2/n, so that this changes no other case.
     pub(super) fn minimize(&self, least: f64, most: f64) -> Scale {
-        let level = 0.5 / self.classes.len() as f64;
+        let level = 0.5 / self.own.len() as f64;
         let scale = |factor: f64, end| Scale { factor, cross_entropy: self.at(factor).cross_entropy, end };
         let start = self.at(1.0);
         if start.slope == 0.0 && start.curvature == 0.0 && start.cross_entropy > level {
@@ -129,14 +137,19 @@ impl<'a> Scores<'a> {
 
     /// The cross-entropy at a factor.
     pub(super) fn at(&self, factor: f64) -> Value {
-        let n = self.classes.len();
+        let n = self.own.len();
         let blocks: Vec<Value> = (0..n.div_ceil(ROWS))
             .into_par_iter()
             .map(|block| {
                 let rows = block * ROWS..n.min((block + 1) * ROWS);
+                let mut sums = vec![0.0; 4 * rows.len()];
+                Arch::new().dispatch(Sums { scores: self, rows: rows.clone(), factor, sums: &mut sums });
                 let mut sum = Value { cross_entropy: 0.0, slope: 0.0, curvature: 0.0 };
-                for (row, &class) in self.values.slice(s![rows.clone(), ..]).outer_iter().zip(&self.classes[rows]) {
-                    sum.add(self.sample(row, class as usize, factor));
+                let [largest, total, first, second] = quarters(&mut sums);
+                for (((largest, total), first), second) in largest.iter().zip(total).zip(first).zip(second) {
+                    let mean = *first / *total;
+                    let curvature = (*second / *total - mean * mean).max(0.0);
+                    sum.add(Value { cross_entropy: total.ln() + largest, slope: mean, curvature });
                 }
                 sum
             })
@@ -148,24 +161,56 @@ impl<'a> Scores<'a> {
         let n = n as f64;
         Value { cross_entropy: sum.cross_entropy / n, slope: sum.slope / n, curvature: sum.curvature / n }
     }
+}
 
-    fn sample(&self, scores: ArrayView1<'_, f64>, class: usize, factor: f64) -> Value {
-        // All relative to the sample's own class, so that no digits cancel where it is all but certain.
-        let own = (scores[class], self.offsets[class]);
-        let ruled_in = || scores.iter().zip(self.offsets).filter(|(score, _)| **score > f64::NEG_INFINITY);
-        let logit = |(score, offset): (&f64, &f64)| (offset - own.1) + factor * (score - own.0);
-        let largest = ruled_in().map(logit).fold(f64::NEG_INFINITY, f64::max);
-        let (mut total, mut first, mut second) = (0.0, 0.0, 0.0);
-        for pair in ruled_in() {
-            let weight = (logit(pair) - largest).exp();
-            let distance = pair.0 - own.0;
-            total += weight;
-            first += weight * distance;
-            second += weight * distance * distance;
+/// Of each sample: the largest logit, all relative to the own class, the sum of the weights of the classes relative to
+/// it, and the sums of weight times distance and times its square.
+struct Sums<'a> {
+    scores: &'a Scores<'a>,
+    rows: Range<usize>,
+    factor: f64,
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { scores, rows, factor, sums } = self;
+        let own = &scores.own[rows.clone()];
+        let n = scores.own.len();
+        let [largest, total, first, second] = quarters(sums);
+        largest.fill(f64::NEG_INFINITY);
+        for (distances, offset) in scores.distances.chunks_exact(n).zip(scores.offsets) {
+            for ((largest, distance), own) in largest.iter_mut().zip(&distances[rows.clone()]).zip(own) {
+                let logit = (offset - own) + factor * distance;
+                *largest = if logit > *largest { logit } else { *largest };
+            }
         }
-        let mean = first / total;
-        Value { cross_entropy: total.ln() + largest, slope: mean, curvature: (second / total - mean * mean).max(0.0) }
+        for (distances, offset) in scores.distances.chunks_exact(n).zip(scores.offsets) {
+            let distances = &distances[rows.clone()];
+            for (i, (&distance, own)) in distances.iter().zip(own).enumerate() {
+                let weight = exp((offset - own) + factor * distance - largest[i]);
+                // A class that is ruled out has no weight, and a distance that must not be multiplied by zero.
+                let ruled_in = distance > f64::NEG_INFINITY;
+                let (weight, distance) = if ruled_in { (weight, distance) } else { (0.0, 0.0) };
+                total[i] += weight;
+                first[i] += weight * distance;
+                second[i] += weight * distance * distance;
+            }
+        }
     }
+}
+
+/// Four parts of equal length.
+#[inline(always)]
+fn quarters(values: &mut [f64]) -> [&mut [f64]; 4] {
+    let n = values.len() / 4;
+    let (a, rest) = values.split_at_mut(n);
+    let (b, rest) = rest.split_at_mut(n);
+    let (c, d) = rest.split_at_mut(n);
+    [a, b, c, d]
 }
 
 impl Value {

@@ -5,9 +5,8 @@ use std::ops::Range;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::fitted::normalize;
 use super::kernels;
-use super::residuals::residuals;
+use super::residuals::{log_sums, residuals};
 use super::standardize::Features;
 
 /// Blocks are summed in at most so many groups, one task each. Fixed, so that the sums do not depend on the threads.
@@ -152,7 +151,7 @@ impl Group {
                 *loss += residuals(logits, &classes[rows.clone()], &mut self.scratch);
                 kernels::products(block, logits, &mut self.partial[model * n_weights..][..n_weights]);
                 for (sum, residuals) in gradient[n_weights..].iter_mut().zip(logits.chunks_exact(rows.len())) {
-                    *sum += residuals.iter().map(|&residual| f64::from(residual)).sum::<f64>();
+                    *sum += total(residuals);
                 }
             }
             added += rows.len();
@@ -188,11 +187,10 @@ pub(super) fn log_probabilities(features: &Features, rows: Range<usize>, paramet
         let n = out.len() / n_classes;
         let mut logits = vec![0.0; n_classes * n];
         kernels::logits(features.block(rows.start + block * height, n), weights, intercepts, &mut logits);
-        for (i, out) in out.chunks_exact_mut(n_classes).enumerate() {
+        for (i, (out, sum)) in out.chunks_exact_mut(n_classes).zip(log_sums(&logits, n)).enumerate() {
             for (class, out) in out.iter_mut().enumerate() {
-                *out = f64::from(logits[class * n + i]);
+                *out = f64::from(logits[class * n + i]) - sum;
             }
-            normalize(out.into());
         }
     });
     Array2::from_shape_vec((rows.len(), n_classes), out).expect("one logit for each sample and class")
@@ -212,6 +210,16 @@ fn add<T: Copy + Into<f64>>(to: &mut [f64], values: &[T]) {
     for (to, &value) in to.iter_mut().zip(values) {
         *to += value.into();
     }
+}
+
+/// The sum, in eight lanes, so that no addition waits for the one before.
+fn total(values: &[f32]) -> f64 {
+    let mut lanes = [0.0; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        add(&mut lanes, chunk);
+    }
+    lanes.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value)).sum::<f64>()
 }
 
 #[cfg(test)]
