@@ -258,6 +258,11 @@ pub(crate) enum Quantity {
         after_help = "Example:\n  infoplane measure reconstruction --x z.npy --target inputs.npy --decoder '{ linear = {} }'"
     )]
     Reconstruction(ReconstructionArguments),
+    /// The least rate for each relevance of a finite problem, and how far an encoder is from it.
+    #[command(
+        after_help = "Example:\n  infoplane measure bottleneck --joint counts.npy --settings '{ steps = 32, largest = 64.0 }' --encoder t.npy"
+    )]
+    Bottleneck(BottleneckArguments),
 }
 
 /// `measure information`
@@ -343,6 +348,23 @@ pub(crate) struct ReconstructionArguments {
     /// How samples are held out.
     #[command(flatten)]
     pub(crate) split: SplitArguments,
+}
+
+/// `measure bottleneck`
+#[derive(Debug, Args)]
+pub(crate) struct BottleneckArguments {
+    /// The joint distribution: `.npy` of two dimensions, probabilities or counts, one row a value of X.
+    #[arg(long)]
+    pub(crate) joint: PathBuf,
+    /// An encoder to place against the frontier: `.npy` with p(t|x), one row a value of X.
+    #[arg(long)]
+    pub(crate) encoder: Option<PathBuf>,
+    /// How the frontier is searched: `{ steps = 64, largest = 256.0, starts = 4, clusters = 8, randomness = 1.0, iterations = 20000 }`, any of them; with `randomness = 0.0` the deterministic bottleneck.
+    #[arg(long, default_value = "{}")]
+    pub(crate) settings: String,
+    /// The seed of random encoders.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 /// How samples are held out.

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::f64::consts::LN_2;
 use std::fs;
 use std::path::PathBuf;
 
@@ -31,7 +32,7 @@ fn help_names_the_commands_and_the_exit_codes() {
         ("run", &["<PIPELINE>", "--threads", "--shard <I/N>", "--output <FOLDER>"][..]),
         ("check", &["<PIPELINE>"]),
         ("inspect", &["<PATH>"]),
-        ("measure", &["information", "usable", "reconstruction"]),
+        ("measure", &["information", "usable", "reconstruction", "bottleneck"]),
         ("verify", &["--estimator", "--distribution", "--samples", "--draws", "--json"]),
         ("query", &["<RESULTS>", "<SQL>", "--format", "csv", "json", "table"]),
     ];
@@ -313,6 +314,30 @@ fn reconstruction_is_the_noise_that_is_left() {
     // From the first coordinate alone the second one's variance of 1 is left: 10 of 9 + 1 and half of the image.
     close(&rebuild("@first.npy", "@exact.npy"), 1.0, 0.2);
     close(&rebuild("@first.npy", "@images.npy"), 0.5, 0.1);
+}
+
+#[test]
+fn bottleneck_places_an_encoder_below_the_frontier() {
+    let arrays = Arrays::new();
+    arrays.put("counts.npy", npy_i64(&[2, 2], &[9, 1, 1, 9]));
+    arrays.put("t.npy", npy_f64(&[2, 2], &[0.9, 0.1, 0.1, 0.9]));
+    arrays.put("worse.npy", npy_f64(&[2, 2], &[1.0, 0.0, 0.5, 0.5]));
+    let words = ["bottleneck", "--joint", "@counts.npy", "--settings", "{ steps = 16, largest = 16.0 }", "--encoder"];
+    let place = |encoder: &str| -> Value {
+        serde_json::from_str(&arrays.try_measure(&[&words[..], &[encoder]].concat()).success()).unwrap()
+    };
+    let object = place("@t.npy");
+    let number = |object: &Value, name: &str| object["encoder"][name].as_f64().unwrap();
+    // A channel on the curve, in bits: `methods.md`, section 5.4.
+    assert!((number(&object, "rate") / LN_2 - 0.531_004_406_4).abs() < 1e-10, "{object}");
+    assert!((number(&object, "distortion") / LN_2 - 0.211_081_452).abs() < 1e-8, "{object}");
+    let gap = |object: &Value, name: &str| object["encoder"]["below_frontier"][name].as_f64().unwrap();
+    assert!(gap(&object, "at_least") <= 1e-9 && gap(&object, "at_most") >= -1e-9, "{object}");
+    assert!(gap(&place("@worse.npy"), "at_least") > 0.01);
+    assert_eq!((object["points"].as_array().unwrap().len(), &object["flags"]), (16, &json!([])));
+    let refused = |words: &[&str]| arrays.try_measure(&[&["bottleneck", "--joint", "@counts.npy"], words].concat());
+    refused(&["--settings", "{ randomness = 2.0 }"]).refused(&["randomness of 2"]);
+    refused(&["--encoder", "@counts.npy"]).refused(&["counts.npy", "row 0 of the encoder sums to 10"]);
 }
 
 #[test]

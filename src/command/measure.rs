@@ -15,12 +15,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::bottleneck::bottleneck;
 use super::print;
 use crate::cli::{InformationArguments, Measure, Quantity, ReconstructionArguments, SplitArguments, UsableArguments};
 
 /// `measure`
 pub(crate) fn measure(arguments: &Measure) -> anyhow::Result<ExitCode> {
     let object = match &arguments.quantity {
+        Quantity::Bottleneck(arguments) => bottleneck(arguments)?,
         Quantity::Information(arguments) => mutual_information(arguments)?,
         Quantity::Usable(arguments) => usable(arguments)?,
         Quantity::Reconstruction(arguments) => reconstruction(arguments)?,
@@ -234,7 +236,7 @@ pub(super) fn toml_value<T: DeserializeOwned>(option: &str, text: &str) -> anyho
     Ok(wrapped.value)
 }
 
-fn matrix(path: &Path) -> anyhow::Result<Array2<f64>> {
+pub(super) fn matrix(path: &Path) -> anyhow::Result<Array2<f64>> {
     let matrix = read(path)?.matrix()?;
     finite("the array", matrix.view()).with_context(|| format!("`{}`", path.display()))?;
     Ok(matrix)

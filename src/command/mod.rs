@@ -1,6 +1,7 @@
 //! The commands: what the library found, printed.
 
 mod bind;
+mod bottleneck;
 mod inspect;
 mod measure;
 mod phases;

@@ -8,11 +8,13 @@
 //! | `information` | mutual information, one estimator a file |
 //! | `usable` | what a probe can read of a label |
 //! | `reconstruction` | how well a target can be rebuilt |
+//! | `bottleneck` | the least that must be known of X to know so much of Y |
 //! | `compress` | few coordinates for many units |
 //! | `neighbors` | exact distances and counts of neighbors |
 //! | `neural` | dense networks, trained by gradients |
 //! | `matrix` | dense linear algebra |
 
+pub mod bottleneck;
 mod columns;
 pub mod compress;
 mod digamma;

@@ -1,5 +1,6 @@
 //! Every estimator against closed forms, golden values, other programs, and its own slow form.
 
+mod bottleneck;
 mod compress;
 mod data;
 mod estimators;
