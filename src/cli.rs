@@ -263,6 +263,16 @@ pub(crate) enum Quantity {
         after_help = "Example:\n  infoplane measure bottleneck --joint counts.npy --settings '{ steps = 32, largest = 64.0 }' --encoder t.npy"
     )]
     Bottleneck(BottleneckArguments),
+    /// Signal and noise of the last layer's gradients, and of minibatches of them.
+    #[command(
+        after_help = "Example:\n  infoplane measure gradient --x z.npy --logits logits.npy --labels y.npy --batch 32 --strata typical.npy --mixture 24,8"
+    )]
+    Gradient(GradientArguments),
+    /// How densely samples lie, and which of them are the highly typical ones.
+    #[command(
+        after_help = "Example:\n  infoplane measure typicality --x inputs.npy --compress '{ pca = { components = 16 } }' --neighbors 5,10,20"
+    )]
+    Typicality(TypicalityArguments),
 }
 
 /// `measure information`
@@ -363,6 +373,61 @@ pub(crate) struct BottleneckArguments {
     #[arg(long, default_value = "{}")]
     pub(crate) settings: String,
     /// The seed of random encoders.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// `measure gradient`
+#[derive(Debug, Args)]
+pub(crate) struct GradientArguments {
+    /// What the last layer multiplies: `.npy` of one or two dimensions, one row a sample.
+    #[arg(long)]
+    pub(crate) x: PathBuf,
+    /// What comes out of it, before the softmax: one row a sample, one column a class.
+    #[arg(long)]
+    pub(crate) logits: PathBuf,
+    /// The class of each sample: integers, columns of the logits from 0.
+    #[arg(long)]
+    pub(crate) labels: PathBuf,
+    /// Leave the intercepts out of the weights.
+    #[arg(long)]
+    pub(crate) no_intercepts: bool,
+    /// The samples in a minibatch.
+    #[arg(long, default_value = "1")]
+    pub(crate) batch: NonZeroUsize,
+    /// Parts of the samples to draw minibatches from: an integer a sample.
+    #[arg(long)]
+    pub(crate) strata: Option<PathBuf>,
+    /// A minibatch with so many samples of each stratum, in the order of their numbers, such as `24,8`.
+    #[arg(long, value_delimiter = ',', requires = "strata")]
+    pub(crate) mixture: Vec<usize>,
+}
+
+/// `measure typicality`
+#[derive(Debug, Args)]
+pub(crate) struct TypicalityArguments {
+    /// The inputs or a layer: `.npy`, one row a sample, all other axes flattened.
+    #[arg(long)]
+    pub(crate) x: PathBuf,
+    /// Another layer of the same samples, whose typical samples are held against these.
+    #[arg(long)]
+    pub(crate) other: Option<PathBuf>,
+    /// How both are compressed first: `{ pca = { components = 16 } }`.
+    #[arg(long, default_value = "{ none = {} }")]
+    pub(crate) compress: String,
+    /// The neighbors whose distances tell the density: one density each; the typical set is that of the first.
+    #[arg(long, value_delimiter = ',', default_value = "10")]
+    pub(crate) neighbors: Vec<NonZeroUsize>,
+    /// The part of the samples that is the highly typical set.
+    #[arg(long, default_value_t = 0.5)]
+    pub(crate) fraction: f64,
+    /// The highly typical set by its least ln p in nats, in place of a fraction.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) log_density: Option<f64>,
+    /// Print the ln p and the distance of every sample, too.
+    #[arg(long)]
+    pub(crate) per_sample: bool,
+    /// The seed of whatever is random in a compression.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 }

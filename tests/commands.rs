@@ -32,7 +32,7 @@ fn help_names_the_commands_and_the_exit_codes() {
         ("run", &["<PIPELINE>", "--threads", "--shard <I/N>", "--output <FOLDER>"][..]),
         ("check", &["<PIPELINE>"]),
         ("inspect", &["<PATH>"]),
-        ("measure", &["information", "usable", "reconstruction", "bottleneck"]),
+        ("measure", &["information", "usable", "reconstruction", "bottleneck", "gradient", "typicality"]),
         ("verify", &["--estimator", "--distribution", "--samples", "--draws", "--json"]),
         ("query", &["<RESULTS>", "<SQL>", "--format", "csv", "json", "table"]),
     ];
@@ -136,6 +136,11 @@ impl Arrays {
             None => (*word).to_owned(),
         };
         run_program(["measure".to_owned()].into_iter().chain(arguments.iter().map(full)))
+    }
+
+    /// The object that `infoplane measure` prints.
+    fn measure_any(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.try_measure(arguments).success()).unwrap()
     }
 
     /// The object that `infoplane measure` prints, checked to have every field.
@@ -323,9 +328,7 @@ fn bottleneck_places_an_encoder_below_the_frontier() {
     arrays.put("t.npy", npy_f64(&[2, 2], &[0.9, 0.1, 0.1, 0.9]));
     arrays.put("worse.npy", npy_f64(&[2, 2], &[1.0, 0.0, 0.5, 0.5]));
     let words = ["bottleneck", "--joint", "@counts.npy", "--settings", "{ steps = 16, largest = 16.0 }", "--encoder"];
-    let place = |encoder: &str| -> Value {
-        serde_json::from_str(&arrays.try_measure(&[&words[..], &[encoder]].concat()).success()).unwrap()
-    };
+    let place = |encoder: &str| arrays.measure_any(&[&words[..], &[encoder]].concat());
     let object = place("@t.npy");
     let number = |object: &Value, name: &str| object["encoder"][name].as_f64().unwrap();
     // A channel on the curve, in bits: `methods.md`, section 5.4.
@@ -338,6 +341,55 @@ fn bottleneck_places_an_encoder_below_the_frontier() {
     let refused = |words: &[&str]| arrays.try_measure(&[&["bottleneck", "--joint", "@counts.npy"], words].concat());
     refused(&["--settings", "{ randomness = 2.0 }"]).refused(&["randomness of 2"]);
     refused(&["--encoder", "@counts.npy"]).refused(&["counts.npy", "row 0 of the encoder sums to 10"]);
+}
+
+#[test]
+fn gradients_of_the_last_layer_have_signal_and_noise() {
+    let arrays = Arrays::new();
+    // Without weights p is one half: the gradients are half the input, signed, in both rows of W and in the intercepts.
+    arrays.put("z.npy", npy_f64(&[4], &[1.0, 2.0, -1.0, -2.0]));
+    arrays.put("logits.npy", npy_f64(&[4, 2], &[0.0; 8]));
+    arrays.put("y.npy", npy_i64(&[4], &[0, 0, 1, 1]));
+    arrays.put("strata.npy", npy_i64(&[4], &[7, 9, 7, 9]));
+    let words = ["gradient", "--x", "@z.npy", "--logits", "@logits.npy", "--labels", "@y.npy"];
+    let object = arrays.measure_any(&[&words[..], &["--no-intercepts", "--batch", "4"]].concat());
+    // g = ±(z, −z)/2 with |z| = 1, 2, 1, 2: a mean of 3/4 each, the variance of |z|/2 is 1/12, twice.
+    let number = |name: &str| object[name].as_f64().unwrap();
+    assert!((number("noise") - 1.0 / 6.0).abs() < 1e-15, "{object}");
+    assert!((number("squared_signal") - (9.0 / 8.0 - 1.0 / 24.0)).abs() < 1e-15, "{object}");
+    assert!((number("value") - (number("squared_signal") / number("noise") * 4.0).sqrt()).abs() < 1e-14);
+    let strata = ["--no-intercepts", "--batch", "2", "--strata", "@strata.npy", "--mixture", "2,0"];
+    let drawn = &arrays.measure_any(&[&words[..], &strata].concat())["minibatches"];
+    assert_eq!((&drawn["strata"][1]["stratum"], &drawn["proportional"]["variance"]), (&json!(9), &json!(0.0)));
+    // Means of |z|/2 of 1/2 and 1 around 3/4.
+    assert!((drawn["mixture"]["squared_bias"].as_f64().unwrap() - 0.125).abs() < 1e-15, "{drawn}");
+    assert!(drawn.get("weighted_mixture").is_none());
+    arrays.put("y.npy", npy_i64(&[4], &[0, 0, 1, 2]));
+    arrays.try_measure(&words).refused(&["label 2 at row 3 and logits of 2 classes"]);
+}
+
+#[test]
+fn typical_samples_are_those_with_near_neighbors() {
+    let arrays = Arrays::new();
+    arrays.put("x.npy", npy_f64(&[6, 1, 1], &[0.0, 10.0, 0.1, 20.0, 0.2, 0.4]));
+    arrays.put("other.npy", npy_f64(&[6], &[50.0, 1.0, 40.0, 1.1, 30.0, 1.2]));
+    let words = ["typicality", "--x", "@x.npy", "--neighbors", "1,2", "--other", "@other.npy", "--per-sample"];
+    let object = arrays.measure_any(&words);
+    assert_eq!((&object["typical"], &object["agreement"][0]["overlap"]), (&json!([0, 2, 4]), &json!(1.0)));
+    assert_eq!(object["agreement_with_other"][0]["overlap"], 0.0);
+    let distances: Vec<f64> = serde_json::from_value(object["samples"][0]["distance"].clone()).unwrap();
+    for (found, expected) in distances.iter().zip([0.1, 9.6, 0.1, 10.0, 0.1, 0.2]) {
+        // A rounding of 10.
+        assert!((found - expected).abs() < 1e-14, "{object}");
+    }
+    let dense = arrays.measure_any(&["typicality", "--x", "@x.npy", "--neighbors", "1", "--log-density", "-3"]);
+    assert_eq!((&dense["typical"], &dense["settings"]["fraction"]), (&json!([0, 2, 4, 5]), &Value::Null));
+    arrays
+        .try_measure(&["typicality", "--x", "@x.npy", "--log-density", "99"])
+        .refused(&["needs more than 10 samples"]);
+    arrays
+        .try_measure(&["typicality", "--x", "@x.npy", "--neighbors", "1", "--fraction", "1"])
+        .refused(&["takes 6 of 6"]);
 }
 
 #[test]

@@ -16,13 +16,17 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::bottleneck::bottleneck;
+use super::gradient::gradient;
 use super::print;
+use super::typicality::typicality;
 use crate::cli::{InformationArguments, Measure, Quantity, ReconstructionArguments, SplitArguments, UsableArguments};
 
 /// `measure`
 pub(crate) fn measure(arguments: &Measure) -> anyhow::Result<ExitCode> {
     let object = match &arguments.quantity {
         Quantity::Bottleneck(arguments) => bottleneck(arguments)?,
+        Quantity::Gradient(arguments) => gradient(arguments)?,
+        Quantity::Typicality(arguments) => typicality(arguments)?,
         Quantity::Information(arguments) => mutual_information(arguments)?,
         Quantity::Usable(arguments) => usable(arguments)?,
         Quantity::Reconstruction(arguments) => reconstruction(arguments)?,
@@ -197,7 +201,7 @@ fn reconstruction(arguments: &ReconstructionArguments) -> anyhow::Result<Value> 
     Ok(all)
 }
 
-fn object(estimate: Estimate, estimator: &impl Serialize, settings: &Value) -> anyhow::Result<Value> {
+pub(super) fn object(estimate: Estimate, estimator: &impl Serialize, settings: &Value) -> anyhow::Result<Value> {
     if !estimate.value.is_finite() {
         bail!("the estimate is {}", estimate.value);
     }
@@ -243,7 +247,7 @@ pub(super) fn matrix(path: &Path) -> anyhow::Result<Array2<f64>> {
 }
 
 /// An array of any number of dimensions, flattened behind the first.
-fn flat(path: &Path) -> anyhow::Result<Array2<f64>> {
+pub(super) fn flat(path: &Path) -> anyhow::Result<Array2<f64>> {
     let array = read(path)?;
     let matrix = if array.values.shape().len() > 2 && array.values.is_float() {
         array.rows_of_numbers()
@@ -258,13 +262,13 @@ fn labels(path: &Path, rows: usize, other: &Path) -> anyhow::Result<Labels> {
     Ok(Labels::new(Array1::from(integers(path, rows, other)?).view()))
 }
 
-fn integers(path: &Path, rows: usize, other: &Path) -> anyhow::Result<Vec<i64>> {
+pub(super) fn integers(path: &Path, rows: usize, other: &Path) -> anyhow::Result<Vec<i64>> {
     let values = read(path)?.integers()?;
     same_rows(path, values.len(), other, rows)?;
     Ok(values)
 }
 
-fn same_rows(path: &Path, found: usize, other: &Path, needed: usize) -> anyhow::Result<()> {
+pub(super) fn same_rows(path: &Path, found: usize, other: &Path, needed: usize) -> anyhow::Result<()> {
     if found != needed {
         bail!(
             "`{}`: found {found} rows, needed the {needed} of `{}`: one row a sample",

@@ -2,11 +2,13 @@
 
 mod bind;
 mod bottleneck;
+mod gradient;
 mod inspect;
 mod measure;
 mod phases;
 mod progress;
 mod run;
+mod typicality;
 mod verify;
 
 pub(crate) use bind::bind;

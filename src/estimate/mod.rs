@@ -9,6 +9,8 @@
 //! | `usable` | what a probe can read of a label |
 //! | `reconstruction` | how well a target can be rebuilt |
 //! | `bottleneck` | the least that must be known of X to know so much of Y |
+//! | `typicality` | how densely samples lie, and which are typical |
+//! | `gradient` | signal and noise of the last layer's gradients |
 //! | `compress` | few coordinates for many units |
 //! | `neighbors` | exact distances and counts of neighbors |
 //! | `neural` | dense networks, trained by gradients |
@@ -21,6 +23,7 @@ mod digamma;
 mod error;
 mod exponential;
 mod folds;
+pub mod gradient;
 pub mod information;
 pub mod known;
 mod matrix;
@@ -32,6 +35,7 @@ pub mod random;
 pub mod reconstruction;
 mod samples;
 mod split;
+pub mod typicality;
 pub mod usable;
 
 pub use columns::Element;

@@ -1,4 +1,4 @@
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use super::{Joint, not_negative, term};
 use crate::estimate::{EstimateError, finite};
@@ -104,13 +104,13 @@ impl Encoder {
         not_negative(terms.sum())
     }
 
-    /// E d_IB in nats: what T leaves out of what X says of Y.
+    /// E `d_IB` in nats: what T leaves out of what X says of Y.
     #[must_use]
     pub fn distortion(&self, joint: &Joint) -> f64 {
         let divergences = joint.divergences(self.decoder.view());
         let weighted = self.assignment.outer_iter().zip(divergences.outer_iter()).zip(joint.p_x());
         // What is never encoded so may be infinitely far.
-        let mean = |row: ndarray::ArrayView1<'_, f64>, far: ndarray::ArrayView1<'_, f64>| -> f64 {
+        let mean = |row: ArrayView1<'_, f64>, far: ArrayView1<'_, f64>| -> f64 {
             row.iter().zip(far).filter(|&(&q, _)| q > 0.0).map(|(&q, &far)| q * far).sum()
         };
         not_negative(weighted.map(|((row, far), &p)| p * mean(row, far)).sum())

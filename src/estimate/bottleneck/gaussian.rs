@@ -28,7 +28,7 @@ use crate::estimate::EstimateError;
 /// G. Chechik, A. Globerson, N. Tishby, Y. Weiss, Information bottleneck for Gaussian variables, Journal of Machine
 /// Learning Research 6, 165–188 (2005), section 5.
 pub fn gaussian_relevance(correlations: &[f64], rate: f64) -> Result<f64, EstimateError> {
-    if let Some(found) = correlations.iter().find(|rho| !(rho.abs() < 1.0)) {
+    if let Some(found) = correlations.iter().find(|rho| rho.is_nan() || rho.abs() >= 1.0) {
         return Err(EstimateError::Degenerate {
             reason: format!("found a correlation of {found}, needed numbers between −1 and 1"),
         });

@@ -65,6 +65,8 @@ fn choose(row: &mut [f64], alpha: f64) -> f64 {
         *value = ((*value - largest) / alpha).exp();
         sum += *value;
     }
-    row.iter_mut().for_each(|value| *value /= sum);
+    for value in row {
+        *value /= sum;
+    }
     largest + alpha * sum.ln()
 }

@@ -74,13 +74,13 @@ impl Joint {
     /// H(X) in nats.
     #[must_use]
     pub fn entropy_x(&self) -> f64 {
-        not_negative(self.p_x.iter().map(|&p| term(p, 1.0)).sum::<f64>() * -1.0)
+        not_negative(-self.p_x.iter().map(|&p| term(p, 1.0)).sum::<f64>())
     }
 
     /// H(Y) in nats.
     #[must_use]
     pub fn entropy_y(&self) -> f64 {
-        not_negative(self.p_y.iter().map(|&p| term(p, 1.0)).sum::<f64>() * -1.0)
+        not_negative(-self.p_y.iter().map(|&p| term(p, 1.0)).sum::<f64>())
     }
 
     /// I(X; Y) in nats.
