@@ -54,9 +54,15 @@ pub enum Event {
     /// This many checkpoints will be looked at.
     Planned(usize),
     /// A checkpoint was there already.
-    Kept,
+    Kept {
+        /// The checkpoint.
+        file: String,
+    },
     /// A checkpoint is done.
-    Done,
+    Done {
+        /// The checkpoint.
+        file: String,
+    },
     /// A checkpoint as a whole failed, and its rows say so.
     Failed {
         /// The checkpoint.
@@ -194,8 +200,8 @@ impl Work<'_> {
 
     fn one(&self, read: Read<'_>) -> Result<Outcome, PipelineError> {
         let (checkpoint, identity, rows) = match read {
-            Read::Done { failed_rows } => {
-                (self.tell)(Event::Kept);
+            Read::Done { checkpoint, failed_rows } => {
+                (self.tell)(Event::Kept { file: checkpoint.name().to_owned() });
                 return Ok(Outcome::Kept { failed_rows });
             }
             Read::Weights(next) => {
@@ -221,8 +227,7 @@ impl Work<'_> {
         let Rows { measured: Measured { measurements, samples, positions }, checkpoint: row } = rows;
         let failed_rows =
             measurements.iter().filter(|row| row.value.is_none()).count() + usize::from(row.error.is_some());
-        let provenance =
-            Provenance { identity, checkpoint: row.hash.clone(), failed_rows, retry: row.error.is_some() };
+        let provenance = Provenance { identity, checkpoint: row.hash.clone(), failed_rows, retry: row.error.is_some() };
         let rows = RowsOf {
             measurements: &measurements,
             samples: &samples,
@@ -235,7 +240,7 @@ impl Work<'_> {
         (self.tell)(match (row.error, reason) {
             (Some(reason), _) => Event::Failed { file: row.file, reason },
             (None, Some(reason)) => Event::Doubted { file: row.file, reason },
-            (None, None) => Event::Done,
+            (None, None) => Event::Done { file: row.file },
         });
         Ok(Outcome::Done { failed_rows })
     }

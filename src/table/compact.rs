@@ -84,7 +84,8 @@ fn put_together(
             let step = step.map(|step| i64::try_from(step).expect("the folder was prepared for steps that fit"));
             let step = step.map(|step| Arc::new(Int64Array::from(vec![step; batch.num_rows()])) as ArrayRef);
             let columns = step.into_iter().chain(batch.columns().iter().cloned()).collect();
-            let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| part::encode(from, error))?;
+            let batch =
+                RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| part::encode(from, error))?;
             writer.write(&batch).map_err(|error| part::failed(path, error))?;
         }
     }

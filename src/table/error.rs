@@ -58,7 +58,9 @@ pub enum TableError {
         needed: &'static str,
     },
     /// The folder does not say which run it belongs to.
-    #[error("`{path}`: found no plan; needed the file that `infoplane run` wrote; run the pipeline again to have it back")]
+    #[error(
+        "`{path}`: found no plan; needed the file that `infoplane run` wrote; run the pipeline again to have it back"
+    )]
     NoPlan {
         /// Where it should lie.
         path: PathBuf,
@@ -72,7 +74,9 @@ pub enum TableError {
         step: u64,
     },
     /// The parts changed while they were put together.
-    #[error("`{folder}`: parts changed while they were put together; wait until no run writes here, and run `infoplane finish` again")]
+    #[error(
+        "`{folder}`: parts changed while they were put together; wait until no run writes here, and run `infoplane finish` again"
+    )]
     Changed {
         /// The result folder.
         folder: PathBuf,

@@ -120,9 +120,10 @@ impl Folder {
         let mut folder = Self { root: root.to_owned(), tables: tables.filter(there).collect(), plan: None };
         folder.plan = PlanFile::read(root, &folder.plan_path())?;
         if folder.plan.is_none()
-            && let Some(found) = folder.steps(CheckpointRow::TABLE)?.first().and_then(|step| {
-                part::find_schema(&folder.table(CheckpointRow::TABLE).join(step).join("part.parquet"))
-            })
+            && let Some(found) = folder
+                .steps(CheckpointRow::TABLE)?
+                .first()
+                .and_then(|step| part::find_schema(&folder.table(CheckpointRow::TABLE).join(step).join("part.parquet")))
         {
             check_schema(root, &found)?;
         }

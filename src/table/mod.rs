@@ -49,5 +49,5 @@ pub use provenance::{Origin, Provenance};
 pub use row::{
     BindingRow, CheckpointRow, CurveColumns, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow,
 };
-pub use standing::Standing;
 pub use schema::{Column, Kind, Parts, SCHEMA_VERSION, Table, schema_json, schema_markdown, tables};
+pub use standing::Standing;

@@ -78,9 +78,7 @@ pub(super) fn schema(columns: &[Column]) -> SchemaRef {
 /// A failure to write; a full disk is the disk's fault, not the rows'.
 pub(super) fn failed(path: &Path, error: ParquetError) -> TableError {
     match error {
-        ParquetError::External(source) => {
-            TableError::Write { path: path.to_owned(), source: io::Error::other(source) }
-        }
+        ParquetError::External(source) => TableError::Write { path: path.to_owned(), source: io::Error::other(source) },
         other => encode(path, other),
     }
 }

@@ -157,7 +157,8 @@ pub fn schema_markdown() -> String {
         for column in &table.columns {
             let (unit, null) = (column.unit.unwrap_or_default(), column.null.unwrap_or("never"));
             let (name, kind) = (column.name, column.kind.name());
-            let cells = [format!("`{name}`"), kind.to_owned(), unit.to_owned(), column.meaning.clone(), null.to_owned()];
+            let cells =
+                [format!("`{name}`"), kind.to_owned(), unit.to_owned(), column.meaning.clone(), null.to_owned()];
             let _ = writeln!(text, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
         }
         text.push('\n');
