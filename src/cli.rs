@@ -79,6 +79,11 @@ pub(crate) enum Command {
     Phases(Phases),
     /// SQL over a result folder; the tables are `measurements`, `checkpoints`, `phases` and `lags`.
     Query(Query),
+    /// One HTML file about a run, or about several side by side: it opens offline in any browser.
+    #[command(
+        after_help = "Example:\n  infoplane report results/digits -o digits.html\n  infoplane report results/seed-* -o seeds.html"
+    )]
+    Report(Report),
 }
 
 /// `run`
@@ -198,6 +203,17 @@ pub(crate) struct Query {
     /// How rows are written.
     #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
     pub(crate) format: OutputFormat,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The result folders of one run, or of several.
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// The file to write.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
 }
 
 /// How rows are written.

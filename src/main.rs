@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => command::verify(arguments),
         Command::Phases(arguments) => command::phases(arguments),
         Command::Query(arguments) => command::query(arguments),
+        Command::Report(arguments) => command::report(arguments),
     };
     match result {
         Ok(code) => code,

@@ -5,6 +5,7 @@ mod inspect;
 mod measure;
 mod phases;
 mod progress;
+mod report;
 mod run;
 mod verify;
 
@@ -12,20 +13,21 @@ pub(crate) use bind::bind;
 pub(crate) use inspect::inspect;
 pub(crate) use measure::measure;
 pub(crate) use phases::phases;
+pub(crate) use report::report;
 pub(crate) use run::{check, run};
 pub(crate) use verify::verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use infoplane::report::{self, Answer, Format};
+use infoplane::report::{Answer, Format};
 use infoplane::table::Folder;
 
 use crate::cli::{OutputFormat, Query};
 
 /// `query`: SQL over a result folder.
 pub(crate) fn query(arguments: &Query) -> anyhow::Result<ExitCode> {
-    let answer = report::query(&Folder::open(&arguments.results)?, &arguments.sql)?;
+    let answer = infoplane::report::query(&Folder::open(&arguments.results)?, &arguments.sql)?;
     print_answer(&answer, arguments.format)?;
     Ok(ExitCode::SUCCESS)
 }

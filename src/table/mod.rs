@@ -5,6 +5,7 @@
 //! | `row` | what one row says |
 //! | `part` | rows as a Parquet file (the only file that names `arrow` and `parquet`) |
 //! | `folder` | where parts lie, and how they come to be whole or not at all |
+//! | `metadata` | what files say of where they come from |
 //!
 //! ```text
 //! results/data/measurements/step=500/part.parquet    one row a (tap, measure)
@@ -21,6 +22,7 @@
 
 mod error;
 mod folder;
+mod metadata;
 mod part;
 mod row;
 

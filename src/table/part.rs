@@ -1,5 +1,6 @@
 //! Rows as a Parquet file: the only file that names `arrow` and `parquet`.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -298,6 +299,17 @@ pub(super) fn find(path: &Path) -> Option<Found> {
         failed_rows: value(FAILED)?.parse().ok()?,
         retry: value(RETRY)?.parse().ok()?,
     })
+}
+
+/// What the tool wrote into the metadata of a file, by name; nothing if it is not there or not whole.
+pub(super) fn metadata(path: &Path) -> BTreeMap<String, String> {
+    let reader = File::open(path).ok().and_then(|file| SerializedFileReader::new(file).ok());
+    let pairs = reader.and_then(|reader| reader.metadata().file_metadata().key_value_metadata().cloned());
+    let own = pairs.into_iter().flatten().filter_map(|pair| {
+        let name = pair.key.strip_prefix("infoplane.")?.to_owned();
+        Some((name, pair.value?))
+    });
+    own.collect()
 }
 
 fn text<'r>(name: &str, values: impl Iterator<Item = Option<&'r String>>, nullable: bool) -> Column {
