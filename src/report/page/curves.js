@@ -35,7 +35,7 @@ function lines(measure, own, width) {
   const all = measure.curves.flatMap(points);
   const steps = all.map((point) => point.step);
   const chosen = (point) => own || point.tap === view.tap;
-  const faint = (point) => (chosen(point) ? 1 : 0.45);
+  const faint = (point) => (chosen(point) ? 1 : 0.65);
   const stroke = (point) => (own ? (isDark() ? "#e9ebf0" : "#1c1d21") : color(point.tap));
   const few = main.length <= 1500;
   const phases = phasesOf(measure, own);
@@ -90,7 +90,7 @@ function network(measure, width) {
   });
   const steps = measure.curves.flatMap((curve) => curve.steps);
   return Plot.plot({
-    width: Math.max(280, width), height: 104, marginLeft: 52, marginRight: data.taps.length > 8 ? 16 : 84, marginTop: 18, marginBottom: 34,
+    width: Math.max(280, width), height: 112, marginLeft: 52, marginRight: data.taps.length > 8 ? 16 : 84, marginTop: 24, marginBottom: 34,
     style: { fontSize: "11.5px", background: "transparent" },
     ariaLabel: "the network's own loss and accuracy",
     x: stepScale(steps, view.logarithmic, width),
@@ -113,7 +113,7 @@ function heatMap(measure, width) {
     width, height: Math.min(420, Math.max(150, 60 + 30 * taps.length)), marginLeft: 78, marginRight: 8, marginBottom: 36,
     style: { fontSize: "11.5px", background: "transparent" },
     ariaLabel: `${measure.title}: layers and steps`,
-    x: { type: "band", domain: d3.range(steps.length), ticks, tickFormat: (index) => d3.format("~s")(steps[index]), label: "step (one column a checkpoint)", padding: 0 },
+    x: { type: "band", domain: d3.range(steps.length), ticks, tickFormat: (index) => stepWords(steps[index]), label: "step (one column a checkpoint)", padding: 0 },
     y: { type: "band", domain: taps, tickFormat: (tap) => shorten(data.taps[tap]), label: null, padding: 0.04, tickSize: 0 },
     color: options,
     marks: [

@@ -55,6 +55,7 @@ function shown(measure, run = null) {
   return several && measure.means.length ? measure.means : measure.curves;
 }
 
+const stepWords = (step) => (step < 1e4 ? String(step) : d3.format(".3~s")(step));
 const label = (measure) => `${measure.title} (${measure.unit.replace("-", " ")})`;
 const tidy = d3.format(".3~g");
 const round = (value) => (value === null || value === undefined ? "–" : tidy(value).replace("−", "-"));
@@ -62,10 +63,10 @@ const round = (value) => (value === null || value === undefined ? "–" : tidy(v
 /** The scale of steps: logarithmic in 1 + step, so that step 0 has a place, or linear. */
 function stepScale(steps, logarithmic, width) {
   const most = d3.max(steps) ?? 1;
-  if (!logarithmic) return { label: "step", domain: [0, most], ticks: Math.max(2, width / 90) };
+  if (!logarithmic) return { label: "step", domain: [0, most], ticks: Math.max(2, width / 90), labelAnchor: "center", labelArrow: "none" };
   const ticks = [0];
   for (let power = 0; 10 ** power <= most; power += 1) ticks.push(10 ** power);
-  return { label: "step", type: "symlog", constant: 1, domain: [0, most], ticks, tickFormat: d3.format("~s") };
+  return { label: "step", type: "symlog", constant: 1, domain: [0, most], ticks, tickFormat: stepWords, labelAnchor: "center", labelArrow: "none" };
 }
 
 /** How layers look, in words and marks. */

@@ -91,7 +91,7 @@ function plane(controls, figure, x, y) {
     marks.push(Plot.dot(dots, { x: "x", y: "y", symbol: (point) => symbol(point.tap), r: 6.5, stroke, strokeWidth: 2,
       fill: (point) => (point.flagged ? paper() : color(point.tap)) }));
     if (data.taps.length <= 8) {
-      marks.push(Plot.text(dots, { x: "x", y: "y", text: (point) => data.taps[point.tap], dx: 11, textAnchor: "start", fontSize: 12,
+      marks.push(Plot.text(apart(dots, extent("y1", "y", "y2")), { x: "x", y: "at", text: (point) => data.taps[point.tap], dx: 11, textAnchor: "start", fontSize: 12,
         fill: "currentColor", stroke: paper(), strokeWidth: 4 }));
     }
     marks.push(Plot.tip(dots, Plot.pointer({ x: "x", y: "y", title: (point) =>
@@ -112,4 +112,12 @@ function plane(controls, figure, x, y) {
 
   reset();
   return draw;
+}
+
+/** Names beside marks, moved up or down where they would cover each other. */
+function apart(dots, [low, high]) {
+  const room = 0.035 * (high - low);
+  const sorted = d3.sort(dots, (point) => point.y).map((point) => ({ ...point, at: point.y }));
+  for (let place = 1; place < sorted.length; place += 1) sorted[place].at = Math.max(sorted[place].at, sorted[place - 1].at + room);
+  return sorted;
 }

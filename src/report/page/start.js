@@ -37,7 +37,9 @@ function cards() {
     }
   };
   const rest = data.measures.filter((measure) => !measure.main);
-  add(byId("cards"), data.network);
+  const network = element("div", { id: "network" });
+  byId("cards").append(network);
+  add(network, data.network);
   add(byId("cards"), data.measures.filter((measure) => measure.main));
   if (rest.length) {
     const more = element("details", {}, element("summary", {}, `${rest.length} more: what follows from these, and classes one by one`));
