@@ -15,7 +15,7 @@ use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
 use crate::samples::{Column, ColumnLabels, Samples};
-use crate::table::{Asked, SCHEMA_VERSION};
+use crate::table::{Asked, Origin, SCHEMA_VERSION};
 
 /// A run made definite.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub struct Plan {
     pub(super) outlet: Option<String>,
     pub(super) records: Records,
     pub(super) noise: Option<NoisePlan>,
+    graph_hash: String,
+    inputs_hash: String,
     pub(super) model: Model,
     /// What messages call the model.
     pub(super) label: String,
@@ -108,8 +110,11 @@ impl Plan {
         let tensors: Vec<String> = binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect();
         let bases = basis_hashes(&pipeline.estimate.measures, &checkpoints, &tensors)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (graph_hash, inputs_hash) = (model.hash(), samples.hash());
         Ok(Self {
-            hash: hash(&name, &pipeline, &model, (&samples, &records), (&binding, &bases), runtime),
+            hash: hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records), (&binding, &bases), runtime),
+            graph_hash,
+            inputs_hash,
             name,
             output: output.map_or_else(|| beside(&folder, &pipeline.table.folder), Path::to_owned),
             weight_bytes: binding
@@ -142,13 +147,16 @@ impl Plan {
         })
     }
 
-    /// Who feeds whom on what evidence, and the proof, as JSON: kept with every part.
-    #[must_use]
-    pub fn binding_text(&self) -> String {
-        let proof = self.proof.as_ref().map(|proof| {
-            json!({ "largest-difference": proof.largest_difference, "tensor": proof.tensor, "n-samples": proof.n_samples })
-        });
-        json!({ "reference": self.reference, "feeds": self.binding.feeds, "proof": proof }).to_string()
+    /// What all parts have in common.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            plan: self.hash.clone(),
+            pipeline: self.pipeline.resolved(),
+            seed: self.pipeline.seed,
+            graph: self.graph_hash.clone(),
+            inputs: self.inputs_hash.clone(),
+            onnxruntime: self.runtime.version().to_owned(),
+        }
     }
 
     /// The number of samples.
@@ -398,8 +406,7 @@ fn basis_hashes(
 fn hash(
     run: &str,
     pipeline: &Pipeline,
-    model: &Model,
-    (samples, records): (&Samples, &Records),
+    (graph, inputs, records): (&str, &str, &Records),
     (binding, bases): (&Binding, &[String]),
     runtime: &Runtime,
 ) -> String {
@@ -409,8 +416,8 @@ fn hash(
         "schema": SCHEMA_VERSION,
         "run": run,
         "pipeline": pipeline,
-        "graph": model.hash(),
-        "samples": samples.hash(),
+        "graph": graph,
+        "samples": inputs,
         "records": records.hash(),
         "binding": feeds,
         "bases": bases,

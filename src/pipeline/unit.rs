@@ -14,7 +14,7 @@ use super::{PipelineError, Plan};
 use crate::archive::{Checkpoint, Weights};
 use crate::replay::{ReplayError, Replayed, Score, Session, replay, score};
 use crate::samples::ColumnLabels;
-use crate::table::CheckpointRow;
+use crate::table::{CheckpointRow, FailureRow, MeasurementRow};
 
 /// The flag of rows whose binding could not be compared by value.
 const UNPROVEN: &str = "unproven-binding";
@@ -92,6 +92,42 @@ pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, r
     let measured = Measured { measurements: all.collect(), ..Measured::default() };
     let own = checkpoint_row(plan, checkpoint, hash);
     Rows { measured, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own } }
+}
+
+/// What could not be had of a checkpoint: the whole, its loss, or single measures.
+pub(super) fn failures(measurements: &[MeasurementRow], checkpoint: &CheckpointRow) -> Vec<FailureRow> {
+    let of_checkpoint = |what: &str, error: &str| FailureRow {
+        run: checkpoint.run.clone(),
+        file: checkpoint.file.clone(),
+        what: what.to_owned(),
+        tap: None,
+        tap_index: None,
+        measure: None,
+        variable: None,
+        given: None,
+        estimator: None,
+        parameters: None,
+        error: error.to_owned(),
+    };
+    match &checkpoint.error {
+        // Every measure has the same reason then.
+        Some(error) if checkpoint.n_tensors.is_none() => return vec![of_checkpoint("checkpoint", error)],
+        _ => {}
+    }
+    let loss = checkpoint.error.iter().map(|error| of_checkpoint("loss", error));
+    let measures = measurements.iter().filter_map(|row| {
+        Some(FailureRow {
+            tap: Some(row.tap.clone()),
+            tap_index: Some(row.tap_index),
+            measure: Some(row.measure.clone()),
+            variable: Some(row.variable.clone()),
+            given: row.given.clone(),
+            estimator: Some(row.estimator.clone()),
+            parameters: Some(row.parameters.clone()),
+            ..of_checkpoint("measure", row.error.as_ref()?)
+        })
+    });
+    loss.chain(measures).collect()
 }
 
 fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>) -> CheckpointRow {

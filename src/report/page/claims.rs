@@ -38,11 +38,11 @@ fn network(run: &Run) -> Option<Claim> {
     let (first, last) = (loss.first()?, loss.last()?);
     let least = loss.iter().min_by(|a, b| a.value.total_cmp(&b.value))?;
     let course = if least.step == last.step {
-        format!("fell to {}", number(last.value))
+        format!(" and fell to {}", number(last.value))
     } else {
-        format!("was least at step {} ({}), and is {} at step {}", least.step, number(least.value), number(last.value), last.step)
+        format!(", was least at step {} ({}), and is {} at step {}", least.step, number(least.value), number(last.value), last.step)
     };
-    let mut text = format!("The network's loss began at {} nats, {course}", number(first.value));
+    let mut text = format!("The network's loss began at {} nats{course}", number(first.value));
     let mut evidence = format!("{} checkpoints, {} samples", loss.len(), run.n_samples);
     let mut resolved = None;
     if let Some((first, last)) = of("accuracy").and_then(|points| points.first().zip(points.last())) {
@@ -83,12 +83,13 @@ fn change(run: &Run, measure: &Measure) -> Option<Claim> {
     Some(Claim {
         text: format!("From the first to the last checkpoint, {} {}.", measure.title, parts.join("; it ")),
         evidence: format!(
-            "most in {}: {} at step {}, {} at step {}",
+            "most in {}: {} at step {}, {} at step {}; {}",
             run.taps[tap],
             with_error(first),
             first.step,
             with_error(last),
-            last.step
+            last.step,
+            flagged(measure)
         ),
         resolved: (groups[3].len() < groups.iter().map(Vec::len).sum()).then_some(groups[0].len() + groups[1].len() > 0),
     })
@@ -198,6 +199,12 @@ fn order(run: &Run, measure: &Measure) -> Option<Claim> {
         evidence: format!("{evidence}; the loss at step {} (table lags, event onset)", first[other_step]),
         resolved: Some(settled),
     })
+}
+
+/// How many values of a measure carry flags.
+fn flagged(measure: &Measure) -> String {
+    let points = || measure.series.iter().flat_map(|series| &series.points);
+    format!("{} of {} values have flags", points().filter(|point| point.flagged).count(), points().count())
 }
 
 /// Names as people list them; of many the first and the last.

@@ -7,7 +7,7 @@ use crate::table::CurveColumns;
 
 /// One measure of every layer.
 #[derive(Clone, Debug)]
-pub(super) struct Measure {
+pub(in crate::report) struct Measure {
     /// What tells it from the others, the same in every run.
     pub key: String,
     /// What it is called.
@@ -22,14 +22,14 @@ pub(super) struct Measure {
 
 /// One measure of one layer, in the order of the steps.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Series {
+pub(in crate::report) struct Series {
     /// The checkpoints that have a value.
     pub points: Vec<Point>,
 }
 
 /// A value at one checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
+pub(in crate::report) struct Point {
     pub step: u64,
     pub value: f64,
     pub std_error: Option<f64>,
@@ -43,12 +43,12 @@ const MAIN: [&str; 4] = ["information", "usable", "usable-given", "reconstructio
 
 impl Measure {
     /// Whether it is one that the page speaks of first.
-    pub(super) fn is_main(&self) -> bool {
+    pub(in crate::report) fn is_main(&self) -> bool {
         MAIN.contains(&self.columns.measure.as_str()) && self.columns.class.is_none()
     }
 
     /// Whether it is a measure of this name against this variable, or against anything but the input.
-    pub(super) fn is(&self, measure: &str, of_input: bool) -> bool {
+    pub(in crate::report) fn is(&self, measure: &str, of_input: bool) -> bool {
         let input = self.columns.variable.as_deref() == Some("input");
         self.columns.measure == measure && self.columns.class.is_none() && input == of_input
     }
@@ -56,7 +56,7 @@ impl Measure {
 
 impl Point {
     /// The interval of the row, or 1.96 standard errors about the value; none where neither is known.
-    pub(super) fn band(&self) -> Option<(f64, f64)> {
+    pub(in crate::report) fn band(&self) -> Option<(f64, f64)> {
         let of_error = |error: f64| (self.value - 1.96 * error, self.value + 1.96 * error);
         self.interval.or(self.std_error.map(of_error))
     }
@@ -65,7 +65,7 @@ impl Point {
     ///
     /// The errors are taken as independent: values of the same samples vary together, so that a difference is called
     /// resolved too rarely rather than too often. None where an error is not known.
-    pub(super) fn differs(&self, other: &Self, choices: usize) -> Option<bool> {
+    pub(in crate::report) fn differs(&self, other: &Self, choices: usize) -> Option<bool> {
         let error = self.error()?.hypot(other.error()?);
         Some((self.value - other.value).abs() > bar(choices) * error)
     }
@@ -83,7 +83,7 @@ fn bar(choices: usize) -> f64 {
 }
 
 /// Loss and accuracy of the network itself; the error of an accuracy is the binomial one.
-pub(super) fn network(checkpoints: &Answer) -> Vec<Measure> {
+pub(in crate::report) fn network(checkpoints: &Answer) -> Vec<Measure> {
     let of = |measure: &str, place: usize| {
         let points = checkpoints.rows.iter().filter_map(|row| {
             let value = row[place].as_f64()?;

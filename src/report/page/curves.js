@@ -125,7 +125,17 @@ function heatMap(measure, width) {
   return [ramp, map];
 }
 
-const shorten = (name) => (name.length > 11 ? `${name.slice(0, 5)}…${name.slice(-5)}` : name);
+/** What tells a long name from the other layers: without the beginning and the end that all of them share. */
+function shorten(name) {
+  if (name.length <= 11) return name;
+  const shared = (a, b) => d3.range(Math.min(a.length, b.length)).find((place) => a[place] !== b[place]) ?? Math.min(a.length, b.length);
+  const others = data.taps.filter((other) => other !== name);
+  const reverse = (text) => [...text].reverse().join("");
+  const start = others.length ? Math.min(...others.map((other) => shared(name, other))) : 0;
+  const end = others.length ? Math.min(...others.map((other) => shared(reverse(name), reverse(other)))) : 0;
+  const own = name.slice(start, Math.max(start + 1, name.length - end));
+  return own.length <= 10 ? `…${own}…` : `${own.slice(0, 5)}…${own.slice(-5)}`;
+}
 
 /** Numbers for those who read rather than look: at most eight steps. */
 function table(measure, own) {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::curve::{Measure, Point, Series};
+use super::curve::{Measure, Series};
 use super::number::short;
 use super::run::Run;
-use crate::report::compare::{Spread, spread};
+use crate::report::{NamedCurve, align};
+use crate::table::CurveColumns;
 
 /// Curves, phases and names of all runs.
 pub(super) fn figures(runs: &[Run]) -> Value {
@@ -76,20 +77,26 @@ fn curve(run: usize, tap: usize, series: &Series) -> Value {
 
 /// Mean and spread over runs of one layer, at the steps that all of them have; none for a single run.
 fn mean(tap: usize, all: &[&Series]) -> Option<Value> {
-    let curves: Vec<Vec<(u64, f64)>> =
-        all.iter().map(|series| series.points.iter().map(|&Point { step, value, .. }| (step, value)).collect()).collect();
-    let points = spread(&curves);
-    (all.len() > 1 && !points.is_empty()).then(|| {
-        let column = |of: fn(&Spread) -> f64| points.iter().map(|point| short(of(point))).collect::<Vec<_>>();
-        json!({
-            "tap": tap,
-            "runs": all.len(),
-            "steps": points.iter().map(|point| point.step).collect::<Vec<_>>(),
-            "values": column(|point| point.mean),
-            "low": column(|point| point.mean - point.deviation),
-            "high": column(|point| point.mean + point.deviation),
+    let curves: Vec<NamedCurve> = all
+        .iter()
+        .map(|series| {
+            let points = series.points.iter().map(|point| (point.step, point.value, point.std_error));
+            NamedCurve { columns: CurveColumns::default(), points: points.collect() }
         })
-    })
+        .collect();
+    let aligned = align(&curves).pop().filter(|aligned| aligned.runs.len() > 1 && !aligned.steps.is_empty())?;
+    let spreads = aligned.spreads();
+    let end = |sign: f64| {
+        let ends = spreads.iter().map(|spread| spread.deviation.map_or(Value::Null, |own| short(spread.mean + sign * own)));
+        ends.collect::<Vec<_>>()
+    };
+    Some(json!({
+        "tap": tap,
+        "steps": aligned.steps,
+        "values": spreads.iter().map(|spread| short(spread.mean)).collect::<Vec<_>>(),
+        "low": end(-1.0),
+        "high": end(1.0),
+    }))
 }
 
 /// The phases by thresholds of a measure's curves.

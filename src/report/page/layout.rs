@@ -172,7 +172,7 @@ fn reconstructions(all: &[Pictures]) -> Markup {
         @for pictures in all {
             h4 { (pictures.title) }
             p.note { (pictures.layout) "." }
-            @for kept in &pictures.kept { (self::kept(kept)) }
+            div.beside { @for kept in &pictures.kept { (self::kept(kept)) } }
             @if !pictures.memory.is_empty() {
                 (grid(
                     "Memory map: which positions each layer forgets",

@@ -19,31 +19,27 @@
 //! | `vendor` | the plotting library, as published |
 
 mod claims;
-mod curve;
+pub(super) mod curve;
 mod doubts;
 mod figures;
 mod image;
 mod labels;
 mod layout;
-mod number;
+pub(super) mod number;
 mod origin;
 mod pictures;
-mod run;
+pub(super) mod run;
 
-use std::path::Path;
+use run::Run;
 
-use run::{Run, tell_apart};
-
-use super::ReportError;
-use crate::table::Folder;
+use super::{ReportError, Runs};
 
 /// The report on one run, or on several side by side: the same tables give the same bytes.
 ///
 /// # Errors
 ///
-/// [`ReportError`] when a folder holds no results or cannot be read.
-pub fn page(results: &[&Path]) -> Result<String, ReportError> {
-    let mut runs = results.iter().map(|path| Run::read(&Folder::open(path)?)).collect::<Result<Vec<_>, _>>()?;
-    tell_apart(&mut runs, results);
+/// [`ReportError`] when a folder cannot be read.
+pub fn page(runs: &Runs) -> Result<String, ReportError> {
+    let runs = runs.runs().iter().map(|(name, folder)| Run::read(name, folder)).collect::<Result<Vec<_>, _>>()?;
     layout::page(&runs)
 }

@@ -5,7 +5,7 @@ use serde_json::{Number, Value};
 use super::curve::Point;
 
 /// Three significant digits.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::report) fn number(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-3..1e5).contains(&size) {
         return format!("{value:.2e}");
@@ -16,7 +16,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// A value with its standard error, where there is one, to the digits of the error.
-pub(super) fn with_error(point: &Point) -> String {
+pub(in crate::report) fn with_error(point: &Point) -> String {
     let Some(error) = point.std_error.filter(|error| *error > 0.0) else { return number(point.value) };
     if error < 1e-4 || point.value.abs() >= 1e5 {
         return format!("{} ± {error:.0e}", number(point.value));
@@ -27,12 +27,12 @@ pub(super) fn with_error(point: &Point) -> String {
 }
 
 /// A part of one as a percentage.
-pub(super) fn percent(value: f64) -> String {
+pub(in crate::report) fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
 }
 
 /// A number for the figures: five significant digits, which no screen shows more of.
-pub(super) fn short(value: f64) -> Value {
+pub(in crate::report) fn short(value: f64) -> Value {
     let rounded = format!("{value:.4e}").parse().ok().and_then(Number::from_f64);
     rounded.map_or(Value::Null, Value::Number)
 }

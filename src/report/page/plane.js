@@ -75,14 +75,15 @@ function plane(controls, figure, x, y) {
     const trail = all.filter((point) => point.step <= now);
     const dots = all.filter((point) => point.step === now);
     const extent = (low, value, high) => {
-      const ends = d3.extent(all.flatMap((point) => (state.intervals ? [point[low], point[value], point[high]] : [point[value]])));
+      const found = d3.extent(all.flatMap((point) => (state.intervals ? [point[low], point[value], point[high]] : [point[value]])));
+      const ends = found[0] === undefined ? [0, 1] : found;
       const room = 0.06 * (ends[1] - ends[0] || Math.abs(ends[0]) || 1);
       return [ends[0] - room, ends[1] + room];
     };
     const stroke = (point) => color(point.tap);
     const marks = [
       Plot.line(all, { x: "x", y: "y", z: "tap", stroke, strokeOpacity: 0.18 }),
-      Plot.line(trail, { x: "x", y: "y", z: "tap", stroke, strokeWidth: 1.6, strokeOpacity: 0.8 }),
+      Plot.line(trail, { x: "x", y: "y", z: "tap", stroke, strokeWidth: 1.6, strokeOpacity: data.taps.length > 8 ? 0.4 : 0.8 }),
     ];
     if (state.intervals) {
       const known = dots.filter((point) => point.x1 !== null && point.y1 !== null);
@@ -91,7 +92,7 @@ function plane(controls, figure, x, y) {
     marks.push(Plot.dot(dots, { x: "x", y: "y", symbol: (point) => symbol(point.tap), r: 6.5, stroke, strokeWidth: 2,
       fill: (point) => (point.flagged ? paper() : color(point.tap)) }));
     if (data.taps.length <= 8) {
-      marks.push(Plot.text(apart(dots, extent("y1", "y", "y2")), { x: "x", y: "at", text: (point) => data.taps[point.tap], dx: 11, textAnchor: "start", fontSize: 12,
+      marks.push(Plot.text(apart(dots, extent("x1", "x", "x2"), extent("y1", "y", "y2")), { x: "x", y: "at", text: (point) => data.taps[point.tap], dx: 11, textAnchor: "start", fontSize: 12,
         fill: "currentColor", stroke: paper(), strokeWidth: 4 }));
     }
     marks.push(Plot.tip(dots, Plot.pointer({ x: "x", y: "y", title: (point) =>
@@ -114,10 +115,17 @@ function plane(controls, figure, x, y) {
   return draw;
 }
 
-/** Names beside marks, moved up or down where they would cover each other. */
-function apart(dots, [low, high]) {
+/** Names beside marks, moved up where they would cover one that stands there. */
+function apart(dots, [left, right], [low, high]) {
+  const near = 0.13 * (right - left);
   const room = 0.035 * (high - low);
-  const sorted = d3.sort(dots, (point) => point.y).map((point) => ({ ...point, at: point.y }));
-  for (let place = 1; place < sorted.length; place += 1) sorted[place].at = Math.max(sorted[place].at, sorted[place - 1].at + room);
-  return sorted;
+  const placed = [];
+  for (const dot of d3.sort(dots, (point) => point.y)) {
+    let at = dot.y;
+    for (const other of d3.sort(placed, (point) => point.at)) {
+      if (Math.abs(other.x - dot.x) < near && Math.abs(other.at - at) < room) at = other.at + room;
+    }
+    placed.push({ ...dot, at });
+  }
+  return placed;
 }

@@ -1,7 +1,6 @@
 //! What the tables of one result folder hold for the page.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::Value;
 
@@ -12,7 +11,7 @@ use crate::table::{CurveColumns, Folder};
 
 /// One result folder, read.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+pub(in crate::report) struct Run {
     /// What tells the run from the others of the page.
     pub name: String,
     /// The steps of its checkpoints, those that failed among them.
@@ -49,18 +48,17 @@ impl Run {
     /// # Errors
     ///
     /// [`ReportError`] when it cannot be read.
-    pub(super) fn read(folder: &Folder) -> Result<Self, ReportError> {
+    pub(in crate::report) fn read(name: &str, folder: &Folder) -> Result<Self, ReportError> {
         let checkpoints =
-            query(folder, "SELECT step, loss, accuracy, n_samples, flags, error, file, run FROM checkpoints")?;
+            query(folder, "SELECT step, loss, accuracy, n_samples, flags, error, file FROM checkpoints")?;
         let rows = query(
             folder,
             "SELECT step, tap, tap_index, run, measure, variable, given, class, estimator, parameters, unit, value, \
              std_error, interval_low, interval_high, flags, error, null_high FROM measurements \
              WHERE measure <> 'usable-curve'",
         )?;
-        let first = checkpoints.rows.first().map_or("", |row| row[7].as_str().unwrap_or_default());
         let mut run = Self {
-            name: first.to_owned(),
+            name: name.to_owned(),
             steps: checkpoints.rows.iter().filter_map(|row| row[0].as_u64()).collect(),
             n_samples: checkpoints.rows.iter().filter_map(|row| row[3].as_u64()).max().unwrap_or(0),
             taps: Vec::new(),
@@ -91,7 +89,7 @@ impl Run {
     }
 
     /// A measure's series by what it is of.
-    pub(super) fn measure(&self, key: &str) -> Option<&Measure> {
+    pub(in crate::report) fn measure(&self, key: &str) -> Option<&Measure> {
         self.measures.iter().find(|measure| measure.key == key)
     }
 
@@ -151,16 +149,6 @@ impl Run {
                     measures.push(measure.to_owned());
                 }
             }
-        }
-    }
-}
-
-/// Names that tell runs apart: their own, or those of their folders where several have one name.
-pub(super) fn tell_apart(runs: &mut [Run], folders: &[&Path]) {
-    let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
-    for (place, run) in runs.iter_mut().enumerate() {
-        if names.iter().filter(|name| **name == names[place]).count() > 1 {
-            run.name = folders[place].display().to_string();
         }
     }
 }
