@@ -119,6 +119,16 @@ pub(crate) enum Command {
     /// SQL over result folders; `infoplane schema` lists the tables and their columns.
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Query),
+    /// One HTML file about a run, or about several side by side: it opens offline in any browser.
+    #[command(
+        after_help = "Example:\n  infoplane report results/digits -o digits.html\n  infoplane report results/seed-* -o seeds.html"
+    )]
+    Report(Report),
+    /// One figure of a run, for papers: SVG or PNG.
+    #[command(
+        after_help = "Examples:\n  infoplane plot results/digits -o digits.svg                                         every main measure over steps\n  infoplane plot results/digits --figure heat-map --measure usable -o usable.png     layers and steps\n  infoplane plot results/digits --figure plane -o plane.svg                           I(X;T) against I(T;Y)\n  infoplane plot results/usable-coarse --figure plane --measure usable-fraction:fine --measure usable-fraction:coarse -o task.svg"
+    )]
+    Plot(Plot),
     /// The standard views of result folders: what each layer knew, the best checkpoints, flags and failures.
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
@@ -339,6 +349,48 @@ pub(crate) struct Completions {
 pub(crate) struct Man {
     /// The folder for the pages, such as `~/.local/share/man/man1`.
     pub(crate) folder: PathBuf,
+}
+
+/// `plot`
+#[derive(Debug, Args)]
+pub(crate) struct Plot {
+    /// The result folder.
+    pub(crate) results: PathBuf,
+    /// What is drawn.
+    #[arg(long, value_enum, default_value_t = FigureKind::Curves)]
+    pub(crate) figure: FigureKind,
+    /// A measure, and behind a colon its variable, such as `usable:digit`; may be given several times; of a plane two:
+    /// across and up [default: the main measures, and the network's loss and accuracy].
+    #[arg(long)]
+    pub(crate) measure: Vec<String>,
+    /// Of a plane: the last step that is drawn.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) until: Option<u64>,
+    /// The file to write, `.svg` or `.png`.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FigureKind {
+    /// Each measure over steps, with bands.
+    Curves,
+    /// Each measure over layers and steps.
+    HeatMap,
+    /// One measure against another: the information plane.
+    Plane,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The result folders of one run, or of several.
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// The file to write.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
 }
 
 /// How rows are written.

@@ -25,6 +25,9 @@ const AMBIGUOUS: &str = "ambiguous-binding";
 /// The flag of a checkpoint that holds the very weights of the one before.
 const SAME_AS_BEFORE: &str = "same-as-before";
 
+/// The flag of a checkpoint whose output sums to one where logits were expected.
+const PROBABILITIES: &str = "output-is-probabilities";
+
 /// The rows of one checkpoint.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -209,7 +212,7 @@ fn score_network(plan: &Plan, replayed: &Replayed, row: &mut CheckpointRow) {
             row.loss = Some(score.loss);
             row.accuracy = Some(score.accuracy);
             if score.looks_like_probabilities {
-                row.flags.push("output-is-probabilities".to_owned());
+                row.flags.push(PROBABILITIES.to_owned());
             }
         }
         Some(Err(error)) => row.error = Some(error.to_string()),

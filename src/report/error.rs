@@ -40,6 +40,12 @@ pub enum ReportError {
         /// The variable asked for.
         variable: Option<String>,
     },
+    /// A figure cannot be drawn.
+    #[error("no figure: {reason}")]
+    NoFigure {
+        /// What was found, what was needed, and the remedy.
+        reason: String,
+    },
     /// The query is wrong.
     #[error(
         "cannot answer the query: {reason}; the tables are {}; `infoplane schema` lists their columns",

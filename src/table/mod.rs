@@ -9,6 +9,7 @@
 //! | `provenance` | where results come from: the metadata of every file |
 //! | `plan` | `work/plan.json`: what a folder is to have |
 //! | `folder` | where parts lie, and how they come to be whole or not at all |
+//! | `metadata` | what files say of where they come from |
 //! | `standing` | what of the plan is there |
 //! | `compact` | all parts of a table as one sorted file |
 //!
@@ -34,6 +35,7 @@ mod cells;
 mod compact;
 mod error;
 mod folder;
+mod metadata;
 mod part;
 mod plan;
 mod provenance;

@@ -1,5 +1,6 @@
 //! Rows as a Parquet file, and what the metadata of one say.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -117,6 +118,17 @@ pub(super) fn find_plan(path: &Path) -> Option<String> {
 /// The version of a file's columns; none if it is not there or not whole.
 pub(super) fn find_schema(path: &Path) -> Option<String> {
     words(path)?(SCHEMA)
+}
+
+/// What the tool wrote into the metadata of a file, by name; nothing if it is not there or not whole.
+pub(super) fn metadata(path: &Path) -> BTreeMap<String, String> {
+    let reader = File::open(path).ok().and_then(|file| SerializedFileReader::new(file).ok());
+    let pairs = reader.and_then(|reader| reader.metadata().file_metadata().key_value_metadata().cloned());
+    let own = pairs.into_iter().flatten().filter_map(|pair| {
+        let name = pair.key.strip_prefix("infoplane.")?.to_owned();
+        Some((name, pair.value?))
+    });
+    own.collect()
 }
 
 fn words(path: &Path) -> Option<impl Fn(&str) -> Option<String> + use<>> {
