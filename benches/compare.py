@@ -49,6 +49,8 @@ measures = []
 folder = "unused"
 """
 DIGITS_TAPS = ["conv1_act", "pool1", "conv2_act", "fc1_act", "logits"]
+# Of the neural decoder.
+STEPS = 500
 MNIST_TAPS = ["conv1_act", "conv2_act", "conv3_act", "fc1_act", "logits"]
 
 
@@ -105,6 +107,7 @@ class Race:
     def __init__(self, name, threads, ours, rival, task):
         self.name, self.threads, self.task, self.ours, self.rival = name, threads, task, ours, rival
         self.us, self.them = Side(), {}
+        self.values = {}
 
     def round(self):
         ours = run(self.ours(), self.threads)
@@ -115,6 +118,11 @@ class Race:
             for line in theirs.output.splitlines():
                 found = json.loads(line)
                 self.them.setdefault(found["rival"], Side()).add(found["seconds"], found["cpu_seconds"])
+                if isinstance(found["value"], dict):
+                    own = json.loads(ours.output)
+                    self.values[found["rival"]] = [
+                        (name, (own["details"] | own)[name], value) for name, value in found["value"].items()
+                    ]
         else:
             self.them.setdefault(Path(self.rival[0]).name, Side()).add([theirs.wall], [theirs.cpu])
 
@@ -190,11 +198,17 @@ def races(options, scratch):
             words += ["--test-labels", scratch / "labels-test.npy", "--probe", "{ linear = {} }"]
             rival = [RIVALS / "usable.py", x, y, "--path", "--repeat", 1]
             yield Race(f"probe-{d}", threads, measure("usable", *words), rival, True)
-        for d in (64, 512):
-            x, y = scratch / f"layer{d}.npy", scratch / "target.npy"
-            words = ["--x", x, "--target", y, "--held-out", 0.2, "--decoder", "{ linear = {} }"]
+        for d in (64, 512, 4096):
+            x, y = scratch / f"layer{d}.npy", scratch / f"target{d}.npy"
+            words = ["reconstruction", "--x", x, "--target", y, "--held-out", 0.2, "--decoder"]
             rival = [RIVALS / "linear.py", x, "--target", y, "--repeat", 1]
-            yield Race(f"decoder-{d}", threads, measure("reconstruction", *words), rival, True)
+            yield Race(f"decoder-{d}", threads, measure(*words, "{ linear = {} }"), rival, True)
+            if d != 512:
+                continue
+            # As many steps on both sides: no stop before.
+            mlp = f"{{ mlp = {{ max-steps = {STEPS}, patience = {STEPS} }} }}"
+            rival = [RIVALS / "network.py", x, y, "--steps", STEPS]
+            yield Race(f"mlp-decoder-{d}", threads, measure(*words, mlp), rival, True)
 
 
 def agreement(options, scratch):
@@ -249,6 +263,10 @@ def main():
         for race in chosen:
             for row in race.rows():
                 print("| " + " | ".join(row) + " |")
+        for race in chosen:
+            for rival, values in race.values.items():
+                words = [f"{name} {ours:.9g} here and {theirs:.9g} there" for name, ours, theirs in values]
+                print(f"\n{race.name}, {race.threads} thr., {rival}: {'; '.join(words)}", end="")
         agreement(options, scratch)
 
 
