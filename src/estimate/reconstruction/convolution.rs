@@ -4,10 +4,19 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use super::decoded::Decoded;
-use super::trained::{Answer, Units, Widths, decode};
+use super::trained::{Answer, COPIES, Units, Widths, decode};
 use crate::estimate::neural::{PainterShape, Schedule, paint};
 use crate::estimate::usable::{Fraction, Rate};
 use crate::estimate::{Element, EstimateError, Split};
+
+/// The weights of a kernel.
+const KERNEL: usize = 9;
+
+/// Numbers that are held for each channel of each pixel: four neighborhoods.
+const HELD: usize = 4 * KERNEL;
+
+/// Images that are painted at once where nothing is learned.
+const IMAGES: usize = 128;
 
 /// The held-out loss of a convolutional network that paints an image, trained fresh for every layer and checkpoint.
 ///
@@ -34,7 +43,7 @@ use crate::estimate::{Element, EstimateError, Split};
 /// # Cost
 ///
 /// A step takes about 54 · batch · Σ_l (pixels · channels in · channels out of level l) operations, and holds
-/// 40 · batch · Σ_l (pixels · channels in of level l) numbers of 4 bytes; besides, one f32 copy of layer and target is held.
+/// about 36 · batch · Σ_l (pixels · channels in of level l) numbers of 4 bytes; besides, one f32 copy of layer and target is held.
 ///
 /// # Reference
 ///
@@ -161,6 +170,26 @@ impl Convolution {
         })?;
         decoded.loss.detail("reads", if spatial.is_some() { "an image" } else { "a row" });
         Ok(decoded)
+    }
+
+    /// The numbers that a network holds beside layer and target: copies of its weights, and what a batch leaves for the
+    /// gradient: of each pixel at each size its neighborhood, and that once more in the making.
+    pub(super) fn numbers(&self, n_units: usize) -> usize {
+        let [_, mut height, mut width] = self.image.map(NonZeroUsize::get);
+        let channels = self.channels.0.get();
+        let (mut weights, mut held) = (0, 0);
+        for &channels in channels.iter().rev() {
+            held += height * width * channels * HELD;
+            weights += KERNEL * channels * self.most_channels();
+            (height, width) = (height.div_ceil(2), width.div_ceil(2));
+        }
+        let first = height * width * channels.first().copied().unwrap_or(0);
+        weights += (n_units + 1).saturating_mul(first);
+        weights.saturating_mul(COPIES).saturating_add(held.saturating_mul(self.batch.get().max(IMAGES)))
+    }
+
+    fn most_channels(&self) -> usize {
+        self.channels.0.get().into_iter().chain([self.image[0].get()]).max().unwrap_or(0)
     }
 
     fn schedule(&self) -> Schedule {

@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use super::decoded::Decoded;
-use super::trained::{Answer, Units, Widths, decode};
+use super::trained::{Answer, COPIES, PARTS, Units, Widths, decode};
 use crate::estimate::neural::{Architecture, Schedule, squared_error, train};
 use crate::estimate::usable::{Fraction, Rate};
 use crate::estimate::{Element, EstimateError, Split};
@@ -88,14 +88,7 @@ impl Mlp {
         seed: u64,
     ) -> Result<Decoded, EstimateError> {
         decode((z, Units::Varying), target, split, seed, |task| {
-            let architecture = Architecture {
-                inputs: task.inputs,
-                hidden: self.layers.get(),
-                outputs: task.outputs,
-                slope: 0.0,
-                dropout: 0.0,
-                start: Some(vec![0.0; task.outputs]),
-            };
+            let architecture = self.architecture(task.inputs, task.outputs);
             let [training, validation] =
                 [task.training, task.validation].map(|(rows, targets)| (rows, squared_error(targets)));
             let trained = train(&architecture, training, validation, &self.schedule(), seed)?;
@@ -107,6 +100,19 @@ impl Mlp {
                 n_parameters: architecture.n_parameters(),
             })
         })
+    }
+
+    /// The numbers that a network holds beside layer and target: copies of its weights, and what its layers say of the
+    /// samples that it is stopped by, before and behind the rectifiers.
+    pub(super) fn numbers(&self, n_samples: usize, n_units: usize, n_columns: usize) -> usize {
+        let architecture = self.architecture(n_units, n_columns);
+        let said = n_units + 3 * architecture.hidden.iter().sum::<usize>() + 3 * n_columns;
+        (COPIES * architecture.n_parameters()).saturating_add(n_samples.div_ceil(PARTS) * said)
+    }
+
+    fn architecture(&self, inputs: usize, outputs: usize) -> Architecture {
+        let start = Some(vec![0.0; outputs]);
+        Architecture { inputs, hidden: self.layers.get(), outputs, slope: 0.0, dropout: 0.0, start }
     }
 
     fn schedule(&self) -> Schedule {

@@ -62,4 +62,20 @@ impl Decoder {
             Self::Convolution(convolution) => convolution.decode(z, target, split, seed),
         }
     }
+
+    /// About the most memory that [`Decoder::decode`] takes, in bytes, beside what it is given: for so many samples,
+    /// units of the layer and columns of the target.
+    #[must_use]
+    pub fn bytes(&self, n_samples: usize, n_units: usize, n_columns: usize) -> usize {
+        // The two sides in double precision, and the target and what is rebuilt of the test samples.
+        let sides = n_samples * (n_units + 2 * n_columns) * size_of::<f64>();
+        let own = match self {
+            Self::Linear(linear) => linear.numbers(n_samples, n_units, n_columns) * size_of::<f64>(),
+            Self::Mlp(mlp) => trained::bytes(n_samples, n_units, n_columns, mlp.numbers(n_samples, n_units, n_columns)),
+            Self::Convolution(convolution) => {
+                trained::bytes(n_samples, n_units, n_columns, convolution.numbers(n_units))
+            }
+        };
+        sides.saturating_add(own)
+    }
 }

@@ -13,7 +13,7 @@ use crate::estimate::neural::Rows;
 use crate::estimate::{Element, EstimateError, Flag, Split};
 
 /// One of so many training samples is kept to stop by.
-const PARTS: usize = 5;
+pub(super) const PARTS: usize = 5;
 
 /// The most units of a layer, or channels.
 const MOST: usize = 1 << 16;
@@ -148,6 +148,14 @@ pub(super) fn decode<T: Element, U: Element>(
     decoded.annotate(details, &flags);
     Ok(decoded)
 }
+
+/// The bytes of layer and target in single precision, and of what a network holds besides, given in numbers.
+pub(super) fn bytes(n_samples: usize, n_units: usize, n_columns: usize, numbers: usize) -> usize {
+    (n_samples * (n_units + n_columns)).saturating_add(numbers).saturating_mul(size_of::<f32>())
+}
+
+/// The copies of each weight: itself, its gradient, two moments, a place for the best and one in the making.
+pub(super) const COPIES: usize = 6;
 
 /// Some rows in single precision, in units of `scale`.
 fn part(side: &Array2<f64>, rows: Range<usize>, scale: f64) -> Vec<f32> {
