@@ -50,6 +50,8 @@ measures = []
 folder = "unused"
 """
 DIGITS_TAPS = ["conv1_act", "pool1", "conv2_act", "fc1_act", "logits"]
+# Of the neural decoder.
+STEPS = 500
 MNIST_TAPS = ["conv1_act", "conv2_act", "conv3_act", "fc1_act", "logits"]
 
 
@@ -111,6 +113,7 @@ class Race:
     def __init__(self, name, threads, ours, rival, task):
         self.name, self.threads, self.task, self.ours, self.rival = name, threads, task, ours, rival
         self.us, self.them = Side(), {}
+        self.values = {}
 
     def round(self):
         ours = run(self.ours(), self.threads)
@@ -121,6 +124,11 @@ class Race:
             for line in theirs.output.splitlines():
                 found = json.loads(line)
                 self.them.setdefault(found["rival"], Side()).add(found["seconds"], found["cpu_seconds"])
+                if isinstance(found["value"], dict):
+                    own = json.loads(ours.output)
+                    self.values[found["rival"]] = [
+                        (name, (own["details"] | own)[name], value) for name, value in found["value"].items()
+                    ]
         else:
             self.them.setdefault(Path(self.rival[0]).name, Side()).add([theirs.wall], [theirs.cpu])
 
@@ -140,14 +148,13 @@ class Bare(Race):
 
     def __init__(self, name, threads, bench, task, scratch, rival, settings=(), count=1):
         self.samples = scratch / "criterion" / task / "new/sample.json"
-        self.count, self.said = count, {}
+        self.count = count
         # The name of the bench without its group, and nothing behind it.
         words = ["env", f"CRITERION_HOME={scratch / 'criterion'}", *settings, bench, "--bench", f"{task}$", "--noplot"]
         super().__init__(name, threads, lambda: [*words, "--warm-up-time", 0.5, "--measurement-time", 3], rival, True)
 
     def round(self):
         output = run(self.ours(), self.threads).output
-        self.said["infoplane"] = next((json.loads(line) for line in output.splitlines() if line.startswith("{")), None)
         samples = json.loads(self.samples.read_text())
         seconds = [time / iters / 1e9 for time, iters in zip(samples["times"], samples["iters"], strict=True)]
         # One number a round, of tasks that differ their mean; on one thread CPU and wall are the same, on two criterion
@@ -156,7 +163,9 @@ class Bare(Race):
         self.us.add([taken], [taken if self.threads == 1 else float("nan")])
         for line in run([sys.executable, *self.rival], self.threads).output.splitlines():
             found = json.loads(line)
-            self.said[found["rival"]] = found["value"]
+            if isinstance(found["value"], dict):
+                own = next(json.loads(line) for line in output.splitlines() if line.startswith("{"))
+                self.values[found["rival"]] = [(name, own[name], value) for name, value in found["value"].items()]
             side = self.them.setdefault(found["rival"], Side())
             side.add(*([time / self.count for time in found[clock]] for clock in ("seconds", "cpu_seconds")))
 
@@ -206,11 +215,17 @@ def races(options, scratch):
         for d in (64, 512, 4096) if options.usable_bench else ():
             rival = [RIVALS / "usable.py", "--units", d, "--repeat", 5 if d < 4096 else 1]
             yield Bare(f"fit-{d}", threads, options.usable_bench, f"usable/fit/{d}", scratch, rival)
-        for d in (64, 512):
-            x, y = scratch / f"layer{d}.npy", scratch / "target.npy"
-            words = ["--x", x, "--target", y, "--held-out", 0.2, "--decoder", "{ linear = {} }"]
+        for d in (64, 512, 4096):
+            x, y = scratch / f"layer{d}.npy", scratch / f"target{d}.npy"
+            words = ["reconstruction", "--x", x, "--target", y, "--held-out", 0.2, "--decoder"]
             rival = [RIVALS / "linear.py", x, "--target", y, "--repeat", 1]
-            yield Race(f"decoder-{d}", threads, measure("reconstruction", *words), rival, True)
+            yield Race(f"decoder-{d}", threads, measure(*words, "{ linear = {} }"), rival, True)
+            if d != 512:
+                continue
+            # As many steps on both sides: no stop before.
+            mlp = f"{{ mlp = {{ max-steps = {STEPS}, patience = {STEPS} }} }}"
+            rival = [RIVALS / "network.py", x, y, "--steps", STEPS]
+            yield Race(f"mlp-decoder-{d}", threads, measure(*words, mlp), rival, True)
 
 
 def agreement(options, scratch):
@@ -267,9 +282,9 @@ def main():
             for row in race.rows():
                 print("| " + " | ".join(row) + " |")
         for race in chosen:
-            for side, said in getattr(race, "said", {}).items():
-                if said and "objective" in said:
-                    print(f"\n{race.name}, {side}: objective {said['objective']:.9f}, gradient {said['gradient_norm']:.1e}")
+            for rival, values in race.values.items():
+                words = [f"{name} {ours:.9g} here and {theirs:.9g} there" for name, ours, theirs in values]
+                print(f"\n{race.name}, {race.threads} thr., {rival}: {'; '.join(words)}", end="")
         agreement(options, scratch)
 
 

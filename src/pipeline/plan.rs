@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use ndarray::ArrayBase;
 use serde_json::json;
 
 use super::noise::NoisePlan;
@@ -190,23 +191,39 @@ impl Plan {
 
     /// About the memory that each worker needs, in bytes, without ONNX Runtime's own buffers.
     ///
-    /// Weights twice (ours and the runtime's), the activations of all taps, and what one measure of
-    /// the widest tap needs beside them: two copies in double precision, and the Gram matrices of a
-    /// decoder's folds. There are as many measures at a time as there are workers.
+    /// Weights twice (ours and the runtime's), the activations of all taps, and what the measure that takes most needs
+    /// beside them of the widest tap. There are as many measures at a time as there are workers.
     #[must_use]
     pub fn bytes_per_worker(&self) -> usize {
         let width = self.widths.iter().sum::<usize>() + self.noise.as_ref().map_or(0, NoisePlan::extra_width);
         let activations = width * self.n_samples() * size_of::<f32>();
+        let measures = self.pipeline.estimate.measures.iter().enumerate();
+        let most = measures.map(|(place, measure)| self.bytes_of_measure(place, measure)).max().unwrap_or(0);
+        2 * self.weight_bytes + activations + most
+    }
+
+    /// What a measure of the widest tap needs beside the activations.
+    ///
+    /// Of information and probes, two copies in double precision and the Gram matrices of five folds and the whole.
+    fn bytes_of_measure(&self, place: usize, measure: &Measure) -> usize {
         let widest = self.widths.iter().max().copied().unwrap_or(0);
-        let grams = 8 * widest.min(self.n_samples()).pow(2);
-        let copies = (2 * widest * self.n_samples() + grams) * size_of::<f64>();
-        2 * self.weight_bytes + activations + copies
+        let n = self.n_samples();
+        let Measure::Reconstruction(reconstruction) = measure else {
+            return (2 * widest * n + 8 * widest.min(n).pow(2)) * size_of::<f64>();
+        };
+        let made = self.variables.targets[place].as_ref().or(self.variables.inputs.as_ref()).map(ArrayBase::ncols);
+        let tap = self.taps.iter().position(|tap| tap.name == reconstruction.of).map(|tap| {
+            // Another layer is compressed at each checkpoint.
+            reconstruction.compress.components(self.widths[tap])
+        });
+        let columns = if reconstruction.of == INPUT { made } else { tap };
+        reconstruction.decoder.bytes(n, widest, columns.unwrap_or(0))
     }
 
     /// The bytes that all workers share: inputs, and what measures make of them.
     #[must_use]
     pub fn shared_bytes(&self) -> usize {
-        let (rows, width) = self.variables.inputs.as_ref().map_or((0, 0), ndarray::ArrayBase::dim);
+        let (rows, width) = self.variables.inputs.as_ref().map_or((0, 0), ArrayBase::dim);
         let inputs = rows * width;
         let compressed: usize = self
             .pipeline
@@ -220,7 +237,7 @@ impl Plan {
                 _ => None,
             })
             .sum();
-        let targets: usize = self.variables.targets.iter().flatten().map(ndarray::ArrayBase::len).sum();
+        let targets: usize = self.variables.targets.iter().flatten().map(ArrayBase::len).sum();
         2 * self.feed.bytes() + (inputs + compressed + targets) * size_of::<f64>()
     }
 }
