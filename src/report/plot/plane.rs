@@ -33,7 +33,8 @@ impl Draw for Plane<'_> {
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn<B> {
         let (names, plane) = area.split_vertically(legend::height(&self.run.taps, WIDTH));
         legend::draw(&names, &self.run.taps, WIDTH)?;
-        let all = |measure: &Measure| measure.series.iter().flat_map(|series| series.points.clone()).collect::<Vec<_>>();
+        let all =
+            |measure: &Measure| measure.series.iter().flat_map(|series| series.points.clone()).collect::<Vec<_>>();
         let mut chart = ChartBuilder::on(&plane)
             .margin(20)
             .x_label_area_size(64)
@@ -62,7 +63,9 @@ impl Draw for Plane<'_> {
                 across.band().map(|(low, high)| [(low, up.value), (high, up.value)]),
                 up.band().map(|(low, high)| [(across.value, low), (across.value, high)]),
             ];
-            chart.draw_series(whiskers.into_iter().flatten().map(|line| PathElement::new(line, color.stroke_width(2))))?;
+            chart.draw_series(
+                whiskers.into_iter().flatten().map(|line| PathElement::new(line, color.stroke_width(2))),
+            )?;
             chart.draw_series([Circle::new((across.value, up.value), 9, color.filled())])?;
             let name = Text::new(format!("   {}", self.run.taps[tap]), (across.value, up.value), text(20));
             chart.draw_series([name])?;
