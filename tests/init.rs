@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 #[test]
 fn the_file_that_init_writes_runs() {
-    let scene = Scene::new(Archive::DigitsFlax, &[0, 36, 4000]);
+    let scene = Scene::new(Archive::DigitsFlax, &[0, 41, 4000]);
     let there = |name: &str| Archive::DigitsFlax.folder().join(name);
     fs::copy(there("labels.npy"), scene.path("labels_digit.npy")).unwrap();
     let output = scene.path("own/first.toml");
@@ -80,8 +80,8 @@ fn shells_and_manuals_know_every_command() {
 
 #[test]
 fn logs_are_json_where_they_are_asked_to_be() {
-    let scene = Scene::new(Archive::DigitsFlax, &[0, 36, 4000]);
-    fs::write(scene.checkpoint(36), b"no checkpoint").unwrap();
+    let scene = Scene::new(Archive::DigitsFlax, &[0, 41, 4000]);
+    fs::write(scene.checkpoint(41), b"no checkpoint").unwrap();
     let outcome = scene.run(&["--log-format", "json"]);
     assert_eq!(outcome.code, Some(1));
     let lines: Vec<Value> = outcome.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -89,7 +89,7 @@ fn logs_are_json_where_they_are_asked_to_be() {
     assert_eq!((of("plan").len(), of("done").len(), of("failed").len()), (1, 2, 1), "{lines:?}");
     assert_eq!(
         (of("failed")[0]["level"].as_str(), of("failed")[0]["file"].as_str()),
-        (Some("warning"), Some("step-000036.safetensors"))
+        (Some("warning"), Some("step-000041.safetensors"))
     );
     assert!(lines.iter().all(|line| line["time"].is_f64() && line["message"].is_string()));
     let refused = infoplane(["run", "nowhere.toml", "--log-format", "json"]);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Four checkpoints of a small network, and measures of a millisecond.
 fn scene() -> Scene {
-    let mut scene = Scene::new(Archive::DigitsFlax, &[0, 1, 36, 4000]);
+    let mut scene = Scene::new(Archive::DigitsFlax, &[0, 1, 41, 4000]);
     scene.taps = "[\"h2\", \"logits\"]".to_owned();
     scene
 }
@@ -47,7 +47,7 @@ fn files_have_the_columns_that_the_schema_names_and_say_where_they_come_from() {
         let columns = table["columns"].as_array().unwrap();
         let by_step = table["parts"] != "series";
         let part =
-            if by_step { format!("data/{name}/step=36/part.parquet") } else { format!("data/{name}/part.parquet") };
+            if by_step { format!("data/{name}/step=41/part.parquet") } else { format!("data/{name}/part.parquet") };
         if table["parts"] == "checkpoint-if-asked" {
             assert!(!scene.results().join(part).exists(), "{name} was not asked for");
             continue;
@@ -136,25 +136,25 @@ fn a_table_that_is_out_of_date_is_not_left_to_be_read() {
 fn failures_have_a_table_with_a_row_for_each_reason() {
     let mut scene = scene();
     scene.measures = format!(
-        "{}, {{ information = {{ of = \"digit\", compress = {{ pca = {{ components = 2 }} }}, estimator = {{ ross = {{ neighbors = 900 }} }} }} }}",
+        "{}, {{ information = {{ of = \"input\", compress = {{ pca = {{ components = 2 }} }}, estimator = {{ ksg = {{ neighbors = 1500 }} }} }} }}",
         common::ROSS
     );
-    fs::write(scene.checkpoint(36), b"no checkpoint").unwrap();
+    fs::write(scene.checkpoint(41), b"no checkpoint").unwrap();
     scene.run(&["--quiet"]);
     let rows = scene.query("SELECT step, what, tap, measure, error FROM failures ORDER BY step, tap_index");
     let whole: Vec<&Value> = rows.iter().filter(|row| row["what"] == "checkpoint").collect();
     assert_eq!(whole.len(), 1, "{rows:?}");
-    assert_eq!((&whole[0]["step"], &whole[0]["tap"]), (&json!(36), &Value::Null));
-    assert!(whole[0]["error"].as_str().unwrap().contains("step-000036"), "{rows:?}");
+    assert_eq!((&whole[0]["step"], &whole[0]["tap"]), (&json!(41), &Value::Null));
+    assert!(whole[0]["error"].as_str().unwrap().contains("step-000041"), "{rows:?}");
     // Of the others one measure has no value at each of the two taps.
     let measures: Vec<&Value> = rows.iter().filter(|row| row["what"] == "measure").collect();
     assert_eq!(measures.len(), 3 * 2, "{rows:?}");
-    assert!(measures.iter().all(|row| row["error"].as_str().unwrap().contains("900") && row["step"] != 36));
+    assert!(measures.iter().all(|row| row["error"].as_str().unwrap().contains("1500 samples") && row["step"] != 41));
     let outcome = finish(&scene.results());
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
-    contains_all(&outcome.out, &["failed: step 36 (step-000036.safetensors)", "step 36: ", "1 failed", "6 tables"]);
+    contains_all(&outcome.out, &["failed: step 41 (step-000041.safetensors)", "step 41: ", "1 failed", "6 tables"]);
     let shown = infoplane(["show".as_ref(), scene.results().as_os_str()]).success();
-    contains_all(&shown, &["failures of pipeline: 7", "step 36: ", "(6 times)"]);
+    contains_all(&shown, &["failures of pipeline: 7", "step 41: ", "(6 times)"]);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn several_runs_are_told_apart_and_compared() {
     let rows: Vec<Value> = serde_json::from_str(&of("query", &[sql, "--format", "json"]).success()).unwrap();
     assert_eq!(rows.len(), 4 + 4 + 3);
     let at_36: Vec<f64> =
-        rows.iter().filter(|row| row["step"] == 36).map(|row| row["value"].as_f64().unwrap()).collect();
+        rows.iter().filter(|row| row["step"] == 41).map(|row| row["value"].as_f64().unwrap()).collect();
     assert_eq!(at_36.len(), 3);
     // One name, three folders: the folder is the name.
     assert!(rows.iter().all(|row| paths.iter().any(|path| row["run"] == path.to_str().unwrap())), "{rows:?}");

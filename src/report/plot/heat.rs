@@ -54,7 +54,11 @@ impl Heat<'_> {
             .caption(format!("{} ({})", measure.title, measure.unit.replace('-', " ")), text(26))
             .x_label_area_size(56)
             .y_label_area_size(170)
-            .build_cartesian_2d((0..steps.len()).into_segmented(), (0..taps.len()).into_segmented())?;
+            // Segments are counted to the last one, which belongs to them.
+            .build_cartesian_2d(
+                (0..steps.len().saturating_sub(1)).into_segmented(),
+                (0..taps.len().saturating_sub(1)).into_segmented(),
+            )?;
         // The first layer is at the top, as a network is read.
         let line = |tap: usize| taps.len() - 1 - tap;
         let name = |value: &SegmentValue<usize>| {
@@ -67,7 +71,7 @@ impl Heat<'_> {
             .configure_mesh()
             .disable_mesh()
             .x_labels(9)
-            .y_labels(taps.len() + 1)
+            .y_labels(taps.len())
             .x_label_formatter(&step)
             .y_label_formatter(&name)
             .x_desc("step (one column a checkpoint)")
