@@ -35,7 +35,8 @@ impl Results {
     fn write(&self, value: impl Fn(usize, u64, usize) -> Result<f64, String>) {
         let origin = Origin {
             plan: format!("plan of {}", self.run),
-            pipeline: "[samples.labels]\ndigit = \"d.npy\"\nnoise = \"n.npy\"\n[replay.loss.of]\nlabel = \"digit\"".to_owned(),
+            pipeline: "[samples.labels]\ndigit = \"d.npy\"\nnoise = \"n.npy\"\n[replay.loss.of]\nlabel = \"digit\""
+                .to_owned(),
             seed: 1,
             graph: "graph".to_owned(),
             inputs: "inputs".to_owned(),
@@ -43,21 +44,25 @@ impl Results {
         };
         let unit = |&step: &u64| Unit { step, file: format!("{step}.safetensors") };
         let asked = Asked { samples: false, positions: true };
-        let folder =
-            Folder::prepare(self.folder.path(), origin, self.steps.iter().map(unit).collect(), asked).unwrap();
+        let folder = Folder::prepare(self.folder.path(), origin, self.steps.iter().map(unit).collect(), asked).unwrap();
         for &step in &self.steps {
             let mut rows = Vec::new();
             for (tap, name) in self.layers.iter().enumerate() {
-                let measures =
-                    [("information", "input"), ("usable", "digit"), ("usable-fraction", "digit"), ("usable-fraction", "noise")];
+                let measures = [
+                    ("information", "input"),
+                    ("usable", "digit"),
+                    ("usable-fraction", "digit"),
+                    ("usable-fraction", "noise"),
+                ];
                 for (place, (measure, variable)) in measures.into_iter().enumerate() {
                     rows.push(self.row((tap, name), measure, variable, value(tap, step, place)));
                 }
             }
-            let positions: Vec<PositionRow> =
-                (0..2).flat_map(|tap| (0..9).map(move |place| (tap, place))).map(|(tap, place)| self.position(tap, place)).collect();
-            let provenance =
-                Provenance { identity: format!("{step}"), checkpoint: None, failed_rows: 0, retry: false };
+            let positions: Vec<PositionRow> = (0..2)
+                .flat_map(|tap| (0..9).map(move |place| (tap, place)))
+                .map(|(tap, place)| self.position(tap, place))
+                .collect();
+            let provenance = Provenance { identity: format!("{step}"), checkpoint: None, failed_rows: 0, retry: false };
             let checkpoint = self.checkpoint(step);
             let rows = RowsOf {
                 measurements: &rows,
@@ -70,7 +75,13 @@ impl Results {
         }
     }
 
-    fn row(&self, (tap, name): (usize, &str), measure: &str, variable: &str, value: Result<f64, String>) -> MeasurementRow {
+    fn row(
+        &self,
+        (tap, name): (usize, &str),
+        measure: &str,
+        variable: &str,
+        value: Result<f64, String>,
+    ) -> MeasurementRow {
         MeasurementRow {
             run: self.run.clone(),
             file: "f".to_owned(),
@@ -204,9 +215,17 @@ fn the_page_holds_every_number_and_loads_nothing() {
 #[test]
 fn flags_and_failures_are_told_in_words() {
     let results = Results::new("small", &[0, 10]);
-    results.write(|tap, step, place| if place == 1 && step == 10 { Err("the solver gave up".to_owned()) } else { known(tap, step, place) });
+    results.write(|tap, step, place| {
+        if place == 1 && step == 10 { Err("the solver gave up".to_owned()) } else { known(tap, step, place) }
+    });
     let told = section(&page(&open(&[&results])).unwrap(), "doubts");
-    for words in ["14 rows have a value, 14 of them a flag; 2 have none.", "Near ln n", "does not know the flag", "the solver gave up", "usable at h1"] {
+    for words in [
+        "14 rows have a value, 14 of them a flag; 2 have none.",
+        "Near ln n",
+        "does not know the flag",
+        "the solver gave up",
+        "usable at h1",
+    ] {
         assert!(told.contains(words), "`{words}` is not in\n{told}");
     }
 }
@@ -261,7 +280,10 @@ fn several_runs_have_means_and_spreads_at_their_common_steps() {
     other.write(|tap, step, place| Ok(known(tap, step, place)? + 2.0));
     let page = page(&open(&[&one, &other])).unwrap();
     let mean = &numbers(&page)["measures"][0]["means"][0];
-    assert_eq!((mean["steps"].clone(), mean["values"].clone()), (serde_json::json!([0, 100]), serde_json::json!([3.0, 3.0])));
+    assert_eq!(
+        (mean["steps"].clone(), mean["values"].clone()),
+        (serde_json::json!([0, 100]), serde_json::json!([3.0, 3.0]))
+    );
     // Of 2 and 4 the standard deviation is the root of 2.
     assert_eq!(mean["high"][0], 4.4142);
     assert!(section(&page, "happened").contains("seed-2"));

@@ -136,7 +136,7 @@ fn a_table_that_is_out_of_date_is_not_left_to_be_read() {
 fn failures_have_a_table_with_a_row_for_each_reason() {
     let mut scene = scene();
     scene.measures = format!(
-        "{}, {{ information = {{ of = \"digit\", compress = {{ pca = {{ components = 2 }} }}, estimator = {{ ross = {{ neighbors = 900 }} }} }} }}",
+        "{}, {{ information = {{ of = \"input\", compress = {{ pca = {{ components = 2 }} }}, estimator = {{ ksg = {{ neighbors = 1500 }} }} }} }}",
         common::ROSS
     );
     fs::write(scene.checkpoint(41), b"no checkpoint").unwrap();
@@ -149,7 +149,7 @@ fn failures_have_a_table_with_a_row_for_each_reason() {
     // Of the others one measure has no value at each of the two taps.
     let measures: Vec<&Value> = rows.iter().filter(|row| row["what"] == "measure").collect();
     assert_eq!(measures.len(), 3 * 2, "{rows:?}");
-    assert!(measures.iter().all(|row| row["error"].as_str().unwrap().contains("900") && row["step"] != 41));
+    assert!(measures.iter().all(|row| row["error"].as_str().unwrap().contains("1500 samples") && row["step"] != 41));
     let outcome = finish(&scene.results());
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     contains_all(&outcome.out, &["failed: step 41 (step-000041.safetensors)", "step 41: ", "1 failed", "6 tables"]);

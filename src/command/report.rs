@@ -35,7 +35,8 @@ pub(crate) fn plot(arguments: &Plot) -> anyhow::Result<ExitCode> {
 
 /// Writes a file, or says which one could not be written.
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<ExitCode> {
-    fs::write(path, bytes).with_context(|| format!("`{}`: cannot write; choose another file with `-o`", path.display()))?;
+    fs::write(path, bytes)
+        .with_context(|| format!("`{}`: cannot write; choose another file with `-o`", path.display()))?;
     print(&format!("{}: {} kB\n", path.display(), bytes.len().div_ceil(1000)))?;
     Ok(ExitCode::SUCCESS)
 }

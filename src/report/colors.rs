@@ -19,7 +19,8 @@ mod tests {
 
     #[test]
     fn later_layers_are_lighter() {
-        let light: Vec<u32> = of_layers(6).iter().map(|color| color.iter().map(|&part| u32::from(part)).sum()).collect();
+        let light: Vec<u32> =
+            of_layers(6).iter().map(|color| color.iter().map(|&part| u32::from(part)).sum()).collect();
         assert!(light.is_sorted() && light[0] < light[5], "{light:?}");
         assert_eq!((of_layers(1).len(), viridis(-3.0)), (1, viridis(0.0)));
     }

@@ -57,7 +57,8 @@ fn is_accuracy_of_probe(columns: &CurveColumns) -> bool {
 pub fn show(runs: &Runs, selection: &Selection) -> Result<String, ReportError> {
     let curves: Vec<NamedCurve> =
         curves_of_runs(runs)?.into_iter().filter(|curve| selection.has(&curve.columns)).collect();
-    if curves.is_empty() {
+    // Where nothing was asked for, flags and failures say why there is nothing.
+    if curves.is_empty() && (selection.measure.is_some() || selection.variable.is_some()) {
         return Err(ReportError::NoCurves {
             measure: selection.measure.clone().unwrap_or_else(|| "any measure".to_owned()),
             variable: selection.variable.clone(),
@@ -259,7 +260,8 @@ fn flags(name: &str, folder: &Folder) -> Result<String, ReportError> {
     let mut text =
         format!("flags of {}, of {} values (the README says what they mean)\n", named(name), rows.rows.len());
     for (flag, (count, measures)) in lines {
-        text.push_str(&format!(" {}\n", shortened(&format!("{flag}  {count}  {}", measures.join(", ")), WIDTH - 1)));
+        let line = format!("{flag}  {count}  {}", measures.join(", "));
+        let _ = writeln!(text, " {}", shortened(&line, WIDTH - 1));
     }
     Ok(text + "\n")
 }
@@ -293,17 +295,17 @@ fn named(name: &str) -> String {
     shortened(name, WIDTH / 4)
 }
 
-/// Words in lines of 80 columns at most.
+/// Words in lines of 80 columns at most; a path that is longer is cut.
 fn wrapped(text: &str) -> String {
+    let letters: Vec<Vec<char>> = text.split_whitespace().map(|word| word.chars().collect()).collect();
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in letters.iter().flat_map(|word| word.chunks(WIDTH - 2)) {
         let last = lines.last_mut().expect("there is a line");
-        if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > WIDTH - 2 {
-            lines.push(word.to_owned());
+        if !last.is_empty() && last.chars().count() + 1 + word.len() > WIDTH - 2 {
+            lines.push(word.iter().collect());
         } else {
-            let gap = if last.is_empty() { "" } else { " " };
-            last.push_str(&format!("{gap}{word}"));
+            last.extend((!last.is_empty()).then_some(' ').into_iter().chain(word.iter().copied()));
         }
     }
-    lines.iter().map(|line| format!(" {line}\n")).collect()
+    lines.iter().flat_map(|line| [" ", line.as_str(), "\n"]).collect()
 }

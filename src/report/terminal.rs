@@ -57,7 +57,7 @@ pub(super) fn sparkline(values: &[Option<f64>], width: usize) -> String {
     let (least, most) = (there().fold(f64::INFINITY, f64::min), there().fold(f64::NEG_INFINITY, f64::max));
     let bar = |value: f64| {
         let part = if most > least { (value - least) / (most - least) } else { 0.0 };
-        BARS.into_iter().nth((part * 7.999) as usize).unwrap_or('█')
+        BARS[(1..BARS.len()).take_while(|&bar| part * BARS.len() as f64 >= bar as f64).count()]
     };
     shown.into_iter().map(|value| value.map_or(' ', bar)).collect()
 }
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn sparklines_go_from_the_least_to_the_largest() {
         let values = [Some(0.0), None, Some(1.0), Some(0.5)];
-        assert_eq!(sparkline(&values, 10), "▁ █▄");
+        assert_eq!(sparkline(&values, 10), "▁ █▅");
         assert_eq!(sparkline(&[Some(2.0); 3], 10), "▁▁▁");
         let many: Vec<Option<f64>> = (0..100).map(|value| Some(f64::from(value))).collect();
         assert_eq!(sparkline(&many, 8), "▁▂▃▄▅▆▇█");

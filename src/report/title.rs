@@ -41,7 +41,8 @@ pub(super) fn titles(all: &[CurveColumns]) -> Vec<String> {
         .collect();
     let told = |place: usize| {
         let mates: Vec<usize> = (0..all.len()).filter(|&other| plain[other] == plain[place]).collect();
-        let differs = |name: &&String| mates.iter().any(|&mate| settings[mate].get(*name) != settings[place].get(*name));
+        let differs =
+            |name: &&String| mates.iter().any(|&mate| settings[mate].get(*name) != settings[place].get(*name));
         let own = settings[place].keys().filter(differs).map(|name| {
             let short = name.split('.').skip(1).filter(|word| *word != "estimator").collect::<Vec<_>>().join(" ");
             format!("{short} {}", settings[place][name])

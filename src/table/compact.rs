@@ -78,7 +78,7 @@ fn put_together(
     for (step, from) in parts {
         let read = |source: std::io::Error| TableError::Read { path: from.clone(), source };
         let reader = File::open(from).map_err(read)?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(reader).and_then(|builder| builder.build());
+        let reader = ParquetRecordBatchReaderBuilder::try_new(reader).and_then(ParquetRecordBatchReaderBuilder::build);
         for batch in reader.map_err(|error| read(std::io::Error::other(error)))? {
             let batch = batch.map_err(|error| read(std::io::Error::other(error)))?;
             let step = step.map(|step| i64::try_from(step).expect("the folder was prepared for steps that fit"));

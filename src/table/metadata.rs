@@ -22,7 +22,8 @@ impl Folder {
 fn first_parquet(folder: &Path) -> Result<Option<PathBuf>, TableError> {
     let read = |source| TableError::Read { path: folder.to_owned(), source };
     let entries = fs::read_dir(folder).map_err(read)?;
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(read)?;
+    let mut paths =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(read)?;
     paths.sort();
     for path in paths {
         if path.is_dir() {

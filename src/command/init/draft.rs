@@ -133,7 +133,8 @@ impl Draft {
         let fixed = if wild == given.len() { wild } else { given[..wild].rfind('/').map_or(0, |slash| slash + 1) };
         let (folder, rest) = given.split_at(fixed);
         let folder = if folder.is_empty() { "." } else { folder };
-        let path = relative(Path::new(folder), &self.folder).join(rest);
+        let folder = relative(Path::new(folder), &self.folder);
+        let path = if rest.is_empty() { folder } else { folder.join(rest) };
         Value::from(path.display().to_string()).to_string()
     }
 

@@ -40,7 +40,13 @@ fn network(run: &Run) -> Option<Claim> {
     let course = if least.step == last.step {
         format!(" and fell to {}", number(last.value))
     } else {
-        format!(", was least at step {} ({}), and is {} at step {}", least.step, number(least.value), number(last.value), last.step)
+        format!(
+            ", was least at step {} ({}), and is {} at step {}",
+            least.step,
+            number(least.value),
+            number(last.value),
+            last.step
+        )
     };
     let mut text = format!("The network's loss began at {} nats{course}", number(first.value));
     let mut evidence = format!("{} checkpoints, {} samples", loss.len(), run.n_samples);
@@ -91,7 +97,8 @@ fn change(run: &Run, measure: &Measure) -> Option<Claim> {
             last.step,
             flagged(measure)
         ),
-        resolved: (groups[3].len() < groups.iter().map(Vec::len).sum()).then_some(groups[0].len() + groups[1].len() > 0),
+        resolved: (groups[3].len() < groups.iter().map(Vec::len).sum())
+            .then_some(groups[0].len() + groups[1].len() > 0),
     })
 }
 
@@ -124,7 +131,9 @@ fn compression(run: &Run, measure: &Measure) -> Option<Claim> {
     }
     let text = match (fell.is_empty(), open.is_empty()) {
         (true, true) => return None,
-        (true, false) => format!("No layer is shown to lose {} after its peak; not resolved in {}.", measure.title, list(&open)),
+        (true, false) => {
+            format!("No layer is shown to lose {} after its peak; not resolved in {}.", measure.title, list(&open))
+        }
         (false, true) => format!("{} fell again after its peak in {}.", measure.title, list(&fell)),
         (false, false) => {
             format!("{} fell again after its peak in {}; not resolved in {}.", measure.title, list(&fell), list(&open))

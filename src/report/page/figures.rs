@@ -87,7 +87,8 @@ fn mean(tap: usize, all: &[&Series]) -> Option<Value> {
     let aligned = align(&curves).pop().filter(|aligned| aligned.runs.len() > 1 && !aligned.steps.is_empty())?;
     let spreads = aligned.spreads();
     let end = |sign: f64| {
-        let ends = spreads.iter().map(|spread| spread.deviation.map_or(Value::Null, |own| short(spread.mean + sign * own)));
+        let ends =
+            spreads.iter().map(|spread| spread.deviation.map_or(Value::Null, |own| short(spread.mean + sign * own)));
         ends.collect::<Vec<_>>()
     };
     Some(json!({

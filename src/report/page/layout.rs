@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::claims::{Claim, claims};
 use super::doubts::doubts;
 use super::figures::figures;
+use super::labels::Labels;
 use super::origin::{binding, plan};
 use super::pictures::{Kept, Pictures, Row, pictures};
 use super::run::Run;
-use super::labels::Labels;
 use crate::report::ReportError;
 
 /// The plotting library, as published: see `vendor/README.md`.

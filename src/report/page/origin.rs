@@ -107,17 +107,36 @@ mod tests {
     use super::*;
 
     fn table(rows: Vec<Vec<Value>>) -> Answer {
-        let columns = ["role", "initializer", "tensor", "evidence", "guess", "largest_difference", "n_samples", "holds"];
+        let columns =
+            ["role", "initializer", "tensor", "evidence", "guess", "largest_difference", "n_samples", "holds"];
         let columns = columns.into_iter().chain(["reference"]).map(str::to_owned).collect();
         Answer { columns, rows }
     }
 
     #[test]
     fn a_proof_is_told_with_its_difference_and_its_absence_is_told_too() {
-        let feed =
-            vec![json!("feed"), json!("<b>"), Value::Null, json!("name and value"), json!(false), json!(0.0), Value::Null, Value::Null, json!("last")];
-        let proof =
-            vec![json!("proof"), Value::Null, json!("y"), Value::Null, Value::Null, json!(2.5e-7), json!(250), json!(true), json!("last")];
+        let feed = vec![
+            json!("feed"),
+            json!("<b>"),
+            Value::Null,
+            json!("name and value"),
+            json!(false),
+            json!(0.0),
+            Value::Null,
+            Value::Null,
+            json!("last"),
+        ];
+        let proof = vec![
+            json!("proof"),
+            Value::Null,
+            json!("y"),
+            Value::Null,
+            Value::Null,
+            json!(2.5e-7),
+            json!(250),
+            json!(true),
+            json!("last"),
+        ];
         let told = of_table(&table(vec![feed.clone(), proof])).into_string();
         assert!(told.contains("Proven.") && told.contains("2.5e-7") && told.contains("250 samples"), "{told}");
         assert!(told.contains("&lt;b&gt;") && !told.contains("<b>"), "{told}");

@@ -49,8 +49,7 @@ impl Run {
     ///
     /// [`ReportError`] when it cannot be read.
     pub(in crate::report) fn read(name: &str, folder: &Folder) -> Result<Self, ReportError> {
-        let checkpoints =
-            query(folder, "SELECT step, loss, accuracy, n_samples, flags, error, file FROM checkpoints")?;
+        let checkpoints = query(folder, "SELECT step, loss, accuracy, n_samples, flags, error, file FROM checkpoints")?;
         let rows = query(
             folder,
             "SELECT step, tap, tap_index, run, measure, variable, given, class, estimator, parameters, unit, value, \

@@ -65,7 +65,8 @@ impl Curves<'_> {
             .axis_desc_style(text(20))
             .y_label_formatter(&|value| number(*value))
             .draw()?;
-        let colors = if measure.series.len() == self.run.taps.len() { layer_colors(measure.series.len()) } else { Vec::new() };
+        let colors =
+            if measure.series.len() == self.run.taps.len() { layer_colors(measure.series.len()) } else { Vec::new() };
         for (tap, series) in measure.series.iter().enumerate() {
             let color = colors.get(tap).copied().unwrap_or(BLACK);
             let at = |point: &Point, value: f64| (point.step as f64, value);

@@ -54,7 +54,11 @@ impl Heat<'_> {
             .caption(format!("{} ({})", measure.title, measure.unit.replace('-', " ")), text(26))
             .x_label_area_size(56)
             .y_label_area_size(170)
-            .build_cartesian_2d((0..steps.len()).into_segmented(), (0..taps.len()).into_segmented())?;
+            // Segments are counted to the last one, which belongs to them.
+            .build_cartesian_2d(
+                (0..steps.len().saturating_sub(1)).into_segmented(),
+                (0..taps.len().saturating_sub(1)).into_segmented(),
+            )?;
         // The first layer is at the top, as a network is read.
         let line = |tap: usize| taps.len() - 1 - tap;
         let name = |value: &SegmentValue<usize>| {
@@ -67,7 +71,7 @@ impl Heat<'_> {
             .configure_mesh()
             .disable_mesh()
             .x_labels(9)
-            .y_labels(taps.len() + 1)
+            .y_labels(taps.len())
             .x_label_formatter(&step)
             .y_label_formatter(&name)
             .x_desc("step (one column a checkpoint)")
@@ -88,14 +92,21 @@ impl Heat<'_> {
             .right_y_label_area_size(84)
             .build_cartesian_2d(0.0..1.0, low..if high > low { high } else { low + 1.0 })?
             .set_secondary_coord(0.0..1.0, low..if high > low { high } else { low + 1.0 });
-        key.configure_secondary_axes().y_labels(5).label_style(text(18)).y_label_formatter(&|value| number(*value)).draw()?;
+        key.configure_secondary_axes()
+            .y_labels(5)
+            .label_style(text(18))
+            .y_label_formatter(&|value| number(*value))
+            .draw()?;
         let bands = (0..64).map(|band| {
             let at = |band: f64| low + (if high > low { high - low } else { 1.0 }) * band / 64.0;
             let corners = [(0.0, at(f64::from(band))), (1.0, at(f64::from(band) + 1.0))];
             Rectangle::new(corners, rgb((f64::from(band) + 0.5) / 64.0).filled())
         });
         key.draw_series(bands)?;
-        key.draw_series([Rectangle::new([(0.0, low), (1.0, if high > low { high } else { low + 1.0 })], BLACK.mix(0.5))])?;
+        key.draw_series([Rectangle::new(
+            [(0.0, low), (1.0, if high > low { high } else { low + 1.0 })],
+            BLACK.mix(0.5),
+        )])?;
         Ok(())
     }
 }

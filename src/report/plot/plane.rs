@@ -4,7 +4,6 @@ use plotters::chart::ChartBuilder;
 use plotters::coord::Shift;
 use plotters::element::{Circle, PathElement, Text};
 use plotters::prelude::{BLACK, Color, DrawingArea, DrawingBackend};
-use plotters::series::LineSeries;
 
 use super::canvas::{Draw, Drawn};
 use super::curves::ends;
@@ -33,7 +32,8 @@ impl Draw for Plane<'_> {
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn<B> {
         let (names, plane) = area.split_vertically(legend::height(&self.run.taps, WIDTH));
         legend::draw(&names, &self.run.taps, WIDTH)?;
-        let all = |measure: &Measure| measure.series.iter().flat_map(|series| series.points.clone()).collect::<Vec<_>>();
+        let all =
+            |measure: &Measure| measure.series.iter().flat_map(|series| series.points.clone()).collect::<Vec<_>>();
         let mut chart = ChartBuilder::on(&plane)
             .margin(20)
             .x_label_area_size(64)
@@ -52,23 +52,46 @@ impl Draw for Plane<'_> {
             .y_label_formatter(&|value| number(*value))
             .draw()?;
         let colors = layer_colors(self.run.taps.len());
+        let mut names = Vec::new();
         for (tap, color) in colors.iter().enumerate() {
             let way = self.way(tap);
             let places: Vec<(f64, f64)> = way.iter().map(|(across, up)| (across.value, up.value)).collect();
-            chart.draw_series(LineSeries::new(places.iter().copied(), color.stroke_width(3)))?;
+            // Piece by piece: where a thick line turns back, a joint would stick out as a spike.
+            let pieces = places.windows(2).map(|ends| PathElement::new(ends.to_vec(), color.stroke_width(3)));
+            chart.draw_series(pieces)?;
             chart.draw_series(places.iter().map(|place| Circle::new(*place, 4, color.mix(0.7).filled())))?;
             let Some((across, up)) = way.last() else { continue };
             let whiskers = [
                 across.band().map(|(low, high)| [(low, up.value), (high, up.value)]),
                 up.band().map(|(low, high)| [(across.value, low), (across.value, high)]),
             ];
-            chart.draw_series(whiskers.into_iter().flatten().map(|line| PathElement::new(line, color.stroke_width(2))))?;
+            chart.draw_series(
+                whiskers.into_iter().flatten().map(|line| PathElement::new(line, color.stroke_width(2))),
+            )?;
             chart.draw_series([Circle::new((across.value, up.value), 9, color.filled())])?;
-            let name = Text::new(format!("   {}", self.run.taps[tap]), (across.value, up.value), text(20));
-            chart.draw_series([name])?;
+            names.push((across.value, up.value, self.run.taps[tap].as_str()));
         }
+        let ranges = [ends(all(self.across).iter()), ends(all(self.up).iter())].map(|range| range.end - range.start);
+        let name = |(across, up, name)| Text::new(format!("    {name}"), (across, up), text(20));
+        chart.draw_series(apart(names, ranges).into_iter().map(name))?;
         Ok(())
     }
+}
+
+/// Names beside marks, moved up where they would cover one that stands there.
+fn apart(mut names: Vec<(f64, f64, &str)>, [width, height]: [f64; 2]) -> Vec<(f64, f64, &str)> {
+    names.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let mut placed: Vec<(f64, f64, &str)> = Vec::new();
+    for (across, mut up, name) in names {
+        placed.sort_by(|a, b| a.1.total_cmp(&b.1));
+        for other in &placed {
+            if (other.0 - across).abs() < 0.13 * width && (other.1 - up).abs() < 0.03 * height {
+                up = other.1 + 0.03 * height;
+            }
+        }
+        placed.push((across, up, name));
+    }
+    placed
 }
 
 impl Plane<'_> {
