@@ -36,14 +36,13 @@ const IMAGES: usize = 128;
 ///
 /// # Use
 ///
-/// For images, where neighboring pixels are alike: from the same samples it learns more than the `mlp` decoder, which has
-/// to learn each pixel by itself. Compare it with the linear decoder at the same checkpoint. It takes a hundred times as
-/// long: a few taps and checkpoints, or a small image.
+/// For images, where neighboring pixels are alike: the `mlp` decoder has to learn each pixel by itself. Compare it with the
+/// linear decoder at the same checkpoint. It takes far longer than both: for a few taps and checkpoints, or a small image.
 ///
 /// # Cost
 ///
-/// A step takes about 54 · batch · Σ_l (pixels · channels in · channels out of level l) operations, and holds
-/// about 36 · batch · Σ_l (pixels · channels in of level l) numbers of 4 bytes; besides, one f32 copy of layer and target is held.
+/// A step takes about 54 · batch · Σ (pixels · channels in · channels out) operations over all sizes, and holds
+/// about 36 · batch · Σ (pixels · channels in) numbers of 4 bytes; besides, one f32 copy of layer and target is held.
 ///
 /// # Reference
 ///
