@@ -8,6 +8,7 @@
 //! | `phases` | phases and lags of curves, as rows |
 //! | `transfer` | the checkpoint to stop at for another task, and what that is worth |
 //! | `summary` | the table that a run ends with |
+//! | `titles` | what its tables are called |
 
 mod answer;
 mod curves;
@@ -15,6 +16,7 @@ mod error;
 mod phases;
 mod query;
 mod summary;
+mod titles;
 mod transfer;
 
 pub use answer::{Answer, Format};

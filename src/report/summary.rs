@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
 
+use super::titles::told_apart;
 use super::{Answer, ReportError, query};
 use crate::table::Folder;
 
@@ -29,20 +30,26 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
     let steps: Vec<i64> = checkpoints.rows.iter().filter_map(|row| row[0].as_i64()).collect();
     let shown = spread(&steps);
     let mut text = String::new();
-    for rows in by_measure(&measurements) {
-        let column = |row: &[Value], name: &str| row[measurements.column(name).expect("the query names it")].clone();
-        let word = |row: &[Value], name: &str| column(row, name).as_str().unwrap_or_default().to_owned();
-        let first = rows[0];
-        let [measure, variable, given, estimator, unit] =
-            ["measure", "variable", "given", "estimator", "unit"].map(|name| word(first, name));
-        let title = match measure.as_str() {
-            "information" if variable == "input" => format!("I(X;T), {estimator} ({unit})"),
-            "information" => format!("I(T;{variable}), {estimator} ({unit})"),
-            "usable" => format!("usable, {variable}, {estimator} ({unit})"),
-            "usable-given" => format!("usable beyond {given}, {variable}, {estimator} ({unit})"),
-            "reconstruction" if variable != "input" => format!("{measure} of {variable}, {estimator} ({unit})"),
-            _ => format!("{measure}, {estimator} ({unit})"),
-        };
+    let column = |row: &[Value], name: &str| row[measurements.column(name).expect("the query names it")].clone();
+    let word = |row: &[Value], name: &str| column(row, name).as_str().unwrap_or_default().to_owned();
+    let groups = by_measure(&measurements);
+    let titles: Vec<String> = groups
+        .iter()
+        .map(|(_, rows)| {
+            let [measure, variable, given, estimator, unit] =
+                ["measure", "variable", "given", "estimator", "unit"].map(|name| word(rows[0], name));
+            match measure.as_str() {
+                "information" if variable == "input" => format!("I(X;T), {estimator} ({unit})"),
+                "information" => format!("I(T;{variable}), {estimator} ({unit})"),
+                "usable" => format!("usable, {variable}, {estimator} ({unit})"),
+                "usable-given" => format!("usable beyond {given}, {variable}, {estimator} ({unit})"),
+                "reconstruction" if variable != "input" => format!("{measure} of {variable}, {estimator} ({unit})"),
+                _ => format!("{measure}, {estimator} ({unit})"),
+            }
+        })
+        .collect();
+    let parameters: Vec<&Value> = groups.iter().map(|(parameters, _)| *parameters).collect();
+    for ((_, rows), title) in groups.iter().zip(told_apart(&titles, &parameters)) {
         let mut taps: Vec<(u64, String)> =
             rows.iter().map(|row| (column(row, "tap_index").as_u64().unwrap_or(0), word(row, "tap"))).collect();
         taps.sort();
@@ -147,7 +154,7 @@ fn frozen(checkpoints: &Answer) -> String {
 /// The rows of each measure with all its parameters, in the order of the pipeline file.
 ///
 /// Rows of one measure have one name here: those of others are not asked for.
-fn by_measure(answer: &Answer) -> Vec<Vec<&[Value]>> {
+fn by_measure(answer: &Answer) -> Vec<(&Value, Vec<&[Value]>)> {
     let place = answer.column("parameters").expect("the query names it");
     let mut groups: Vec<(&Value, Vec<&[Value]>)> = Vec::new();
     for row in &answer.rows {
@@ -156,7 +163,7 @@ fn by_measure(answer: &Answer) -> Vec<Vec<&[Value]>> {
             None => groups.push((&row[place], vec![row])),
         }
     }
-    groups.into_iter().map(|(_, rows)| rows).collect()
+    groups
 }
 
 /// What the flags are that a `*` stands for, and how many values have each.
