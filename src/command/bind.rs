@@ -48,7 +48,7 @@ pub(crate) fn bind(cli: &Cli, arguments: &Bind) -> anyhow::Result<ExitCode> {
 /// Compares every checkpoint that has a record, as many at a time as there are cores.
 fn records(cli: &Cli, plan: &Plan) -> Vec<Checked> {
     let checkpoints = plan.recorded();
-    let progress = Progress::new(cli.quiet || checkpoints.is_empty());
+    let progress = Progress::new(cli.quiet || checkpoints.is_empty(), "checkpoints", "ckpt");
     progress.tell(Event::Planned(checkpoints.len()));
     let checked = checkpoints.par_iter().map(|checkpoint| {
         let checked = plan.check_record(checkpoint).map_err(|error| error.to_string());

@@ -6,27 +6,38 @@ use std::sync::Mutex;
 use infoplane::pipeline::Event;
 use kdam::{Bar, BarExt, tqdm};
 
-/// A progress bar over checkpoints; silent when the error stream is no terminal.
+/// A progress bar; silent when the error stream is no terminal.
 pub(crate) struct Progress {
     bar: Option<Mutex<Bar>>,
     quiet: bool,
 }
 
 impl Progress {
-    pub(crate) fn new(quiet: bool) -> Self {
+    /// A bar over things that are called `of` together and `unit` one by one.
+    pub(crate) fn new(quiet: bool, of: &str, unit: &str) -> Self {
         let shown = !quiet && stderr().is_terminal();
-        let bar = shown.then(|| Mutex::new(tqdm!(desc = "checkpoints", unit = " ckpt", dynamic_ncols = true)));
+        let bar = shown.then(|| Mutex::new(tqdm!(desc = of, unit = format!(" {unit}"), dynamic_ncols = true)));
         Self { bar, quiet }
+    }
+
+    /// Shows how many there are.
+    pub(crate) fn planned(&self, total: usize) {
+        self.with_bar(|bar| {
+            bar.total = total;
+            bar.refresh()
+        });
+    }
+
+    /// Shows that one is done.
+    pub(crate) fn one_done(&self) {
+        self.with_bar(|bar| bar.update(1).map(drop));
     }
 
     /// Shows an event of a run.
     pub(crate) fn tell(&self, event: Event) {
         match event {
-            Event::Planned(total) => self.with_bar(|bar| {
-                bar.total = total;
-                bar.refresh()
-            }),
-            Event::Kept | Event::Done => self.with_bar(|bar| bar.update(1).map(drop)),
+            Event::Planned(total) => self.planned(total),
+            Event::Kept | Event::Done => self.one_done(),
             Event::Failed { file, reason } | Event::Doubted { file, reason } => {
                 self.with_bar(|bar| {
                     bar.clear()?;
