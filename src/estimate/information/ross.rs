@@ -122,7 +122,6 @@ mod tests {
     use ndarray::{Array1, Array2, array};
 
     use super::*;
-    use crate::estimate::Flag;
 
     fn ross(k: usize, x: &Array2<f64>, labels: &[i64]) -> Result<Estimate, EstimateError> {
         let labels = Labels::new(Array1::from(labels.to_vec()).view());
