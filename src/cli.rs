@@ -410,6 +410,9 @@ pub(crate) struct Verify {
     /// Only this estimator, as in a pipeline file; may be given several times.
     #[arg(long)]
     pub(crate) estimator: Vec<String>,
+    /// Which distributions.
+    #[arg(long, value_enum, default_value_t = Known::Own)]
+    pub(crate) known: Known,
     /// Only distributions with this in their name.
     #[arg(long)]
     pub(crate) distribution: Option<String>,
@@ -425,6 +428,15 @@ pub(crate) struct Verify {
     /// One JSON array in place of the table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Distributions whose information is known.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Known {
+    /// A catalogue of our own: one of each kind.
+    Own,
+    /// The tasks of the benchmark of Czyż et al. (2023) that have closed forms.
+    BeyondNormal,
 }
 
 /// `measure`

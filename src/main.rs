@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Command::Init(arguments) => command::init(&cli, arguments),
         Command::Inspect(arguments) => command::inspect(&cli, arguments),
         Command::Measure(arguments) => command::measure(arguments),
-        Command::Verify(arguments) => command::verify(arguments),
+        Command::Verify(arguments) => command::verify(&cli, arguments),
         Command::Phases(arguments) => command::phases(arguments),
         Command::Query(arguments) => command::query(arguments),
         Command::Report(arguments) => command::report(arguments),

@@ -32,7 +32,7 @@ fn help_names_the_commands_and_the_exit_codes() {
         ("check", &["<PIPELINE>"]),
         ("inspect", &["<PATH>"]),
         ("measure", &["information", "usable", "reconstruction"]),
-        ("verify", &["--estimator", "--distribution", "--samples", "--draws", "--json"]),
+        ("verify", &["--estimator", "--known", "--distribution", "--samples", "--draws", "--json"]),
         ("query", &["<RESULTS>", "<SQL>", "--format", "csv", "json", "table"]),
     ];
     for (name, words) in commands {
@@ -350,6 +350,9 @@ fn verify_prints_a_table_and_json() {
     // The error of the mean of 5 draws of 200 samples is 0.75/√1000 = .024 at this correlation.
     assert!(normal["error"].as_f64().unwrap().abs() < 0.1, "{normal}");
     assert!(normal["covered"].as_u64().unwrap() >= 2 && normal["n_draws"] == 5, "{normal}");
+    let of_benchmark = ["verify", "--known", "beyond-normal", "--distribution", "Wiggly", "--samples", "200"];
+    let table = run_program(of_benchmark.into_iter().chain(["--estimator", "{ gaussian = {} }"])).success();
+    contains_all(&table, &["Wiggly @ Bivariate normal 1 × 1", "0.413"]);
     run_program(["verify", "--distribution", "nothing like it"]).refused(&["--distribution", "swiss roll"]);
     run_program(["verify", "--estimator", "{ mine = {} }"]).refused(&["unknown variant `mine`"]);
 }

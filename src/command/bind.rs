@@ -51,7 +51,7 @@ fn records(cli: &Cli, plan: &Plan) -> Vec<Checked> {
     if checkpoints.is_empty() {
         return Vec::new();
     }
-    let progress = Progress::new(cli);
+    let progress = Progress::new(cli, "checkpoints", "ckpt");
     progress.tell(Event::Planned(checkpoints.len()));
     let checked = checkpoints.par_iter().map(|checkpoint| {
         let checked = plan.check_record(checkpoint).map_err(|error| error.to_string());

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::log;
 use crate::cli::{Cli, LogFormat};
 
-/// A progress bar over checkpoints; silent when the error stream is no terminal.
+/// A progress bar; silent when the error stream is no terminal.
 pub(crate) struct Progress {
     bar: Option<Mutex<Bar>>,
     format: LogFormat,
@@ -21,23 +21,32 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(cli: &Cli) -> Self {
+    /// A bar over things that are called `of` together and `unit` one by one.
+    pub(crate) fn new(cli: &Cli, of: &str, unit: &str) -> Self {
         let shown = !cli.quiet && stderr().is_terminal() && matches!(cli.log_format, LogFormat::Text);
-        let bar = shown.then(|| Mutex::new(tqdm!(desc = "checkpoints", unit = " ckpt", dynamic_ncols = true)));
+        let bar = shown.then(|| Mutex::new(tqdm!(desc = of, unit = format!(" {unit}"), dynamic_ncols = true)));
         let (planned, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Self { bar, format: cli.log_format, quiet: cli.quiet, planned, done }
+    }
+
+    /// Shows how many there are.
+    pub(crate) fn planned(&self, total: usize) {
+        self.planned.store(total, Ordering::Relaxed);
+        self.with_bar(|bar| {
+            bar.total = total;
+            bar.refresh()
+        });
+    }
+
+    /// Shows that one is done.
+    pub(crate) fn one_done(&self) {
+        self.with_bar(|bar| bar.update(1).map(drop));
     }
 
     /// Shows an event of a run.
     pub(crate) fn tell(&self, event: Event) {
         match event {
-            Event::Planned(total) => {
-                self.planned.store(total, Ordering::Relaxed);
-                self.with_bar(|bar| {
-                    bar.total = total;
-                    bar.refresh()
-                });
-            }
+            Event::Planned(total) => self.planned(total),
             Event::Kept { file } => self.count("kept", &file),
             Event::Done { file } => self.count("done", &file),
             Event::Failed { file, reason } => self.warn("failed", &file, &reason),

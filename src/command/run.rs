@@ -33,7 +33,7 @@ pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
         log::tell(cli.log_format, "info", "plan", &plan.to_string(), &facts);
     }
     let shard = arguments.shard.map_or(Ok(Shard::whole()), |(index, count)| Shard::new(index, count))?;
-    let progress = Progress::new(cli);
+    let progress = Progress::new(cli, "checkpoints", "ckpt");
     // Until here there is nothing to keep, and a signal simply ends the process.
     let signal = watch_signals()?;
     let stopping = || match signal.load(Ordering::Relaxed) {

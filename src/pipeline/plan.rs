@@ -9,7 +9,7 @@ use serde_json::json;
 use super::noise::NoisePlan;
 use super::records::Records;
 use super::reference::{self, Bound, Proof, Trial};
-use super::shared::{basis_checkpoint, with_basis};
+use super::shared::{basis_checkpoints, with_basis};
 use super::variables::{INPUT, Variables};
 use super::{Loss, Measure, Pipeline, PipelineError};
 use crate::archive::{Checkpoint, Series};
@@ -405,13 +405,15 @@ fn basis_hashes(
     let hash = |(place, measure): (usize, &Measure)| -> Result<Vec<String>, PipelineError> {
         let mut hashes = Vec::new();
         for (_, basis) in with_basis(std::slice::from_ref(measure)) {
-            let found = basis_checkpoint(checkpoints, basis);
-            let weights = found
-                .map_err(|reason| PipelineError::Measure { number: place + 1, measure: measure.name(), reason })?
-                .open()?;
-            let names = || tensors.iter().map(String::as_str);
-            weights.load(names())?;
-            hashes.push(weights.hash(names())?);
+            let found = basis_checkpoints(checkpoints, basis);
+            for checkpoint in
+                found.map_err(|reason| PipelineError::Measure { number: place + 1, measure: measure.name(), reason })?
+            {
+                let weights = checkpoint.open()?;
+                let names = || tensors.iter().map(String::as_str);
+                weights.load(names())?;
+                hashes.push(weights.hash(names())?);
+            }
         }
         Ok(hashes)
     };

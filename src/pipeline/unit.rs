@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 
 use super::cells::{Measured, measure_all, missing};
-use super::noise::Disturbed;
+use super::noise::{Disturbed, NoisePlan};
 use super::processing::flag_gains;
 use super::records::NOT_AS_RECORDED;
 use super::rows::{cells, row};
@@ -66,7 +66,8 @@ pub(super) fn rows(
             (measure_all(plan, checkpoint, &replayed.taps, shared, go_on)?, notes)
         }
     };
-    flag_gains(&mut measured.measurements);
+    let is_chain = plan.noise.as_ref().is_none_or(NoisePlan::reaches_later_taps);
+    flag_gains(&mut measured.measurements, is_chain);
     // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
     for measurement in &mut measured.measurements {
         if let Some(note) = notes.get(measurement.tap_index as usize).and_then(Option::as_ref) {

@@ -45,7 +45,7 @@ pub(super) fn titles(all: &[CurveColumns]) -> Vec<String> {
             |name: &&String| mates.iter().any(|&mate| settings[mate].get(*name) != settings[place].get(*name));
         let own = settings[place].keys().filter(differs).map(|name| {
             let short = name.split('.').skip(1).filter(|word| *word != "estimator").collect::<Vec<_>>().join(" ");
-            format!("{short} {}", settings[place][name])
+            format!("{short} {}", settings[place][name]).trim_end().to_owned()
         });
         let own: Vec<String> = own.collect();
         if own.is_empty() { plain[place].clone() } else { format!("{} ({})", plain[place], own.join(", ")) }
@@ -56,6 +56,8 @@ pub(super) fn titles(all: &[CurveColumns]) -> Vec<String> {
 /// The settings of a measure by their paths, such as `information.estimator.ksg.neighbors`.
 fn flatten(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     match value {
+        // A choice without settings, such as `none = {}`, is told by its name.
+        Value::Object(fields) if fields.is_empty() => drop(into.insert(path.to_owned(), String::new())),
         Value::Object(fields) => {
             for (name, value) in fields {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

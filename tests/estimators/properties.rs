@@ -9,9 +9,10 @@ use infoplane::estimate::{Labels, Paired};
 use ndarray::{Array1, Array2, Axis};
 use proptest::prelude::*;
 
-/// Points of several kinds: continuous, on a coarse grid, few distinct ones, and of very different scales.
+/// Points of several kinds: continuous, on a coarse grid, few distinct ones, of very different scales, at both ends of what
+/// numbers can be, and such that single precision cannot tell them apart.
 fn points() -> impl Strategy<Value = Array2<f64>> {
-    (2..300_usize, 1..7_usize, 0..4_u8, any::<u64>()).prop_map(|(n, d, kind, seed)| random_points(n, d, kind, seed))
+    (2..300_usize, 1..7_usize, 0..7_u8, any::<u64>()).prop_map(|(n, d, kind, seed)| random_points(n, d, kind, seed))
 }
 
 fn random_points(n: usize, d: usize, kind: u8, seed: u64) -> Array2<f64> {
@@ -30,6 +31,9 @@ fn random_points(n: usize, d: usize, kind: u8, seed: u64) -> Array2<f64> {
                 column.mapv_inplace(|value| if c == 1 { 0.25 } else { value.powi(5) * 1e3_f64.powf(c as f64) });
             }
         }
+        4 => points *= 1e307,
+        5 => points *= 1e-310,
+        6 => points.row_mut(0).fill(1e12),
         _ => {}
     }
     points
@@ -66,6 +70,22 @@ proptest! {
     }
 
     #[test]
+    fn euclidean_neighbors_equal_those_of_two_nested_loops(points in points(), k in 1..12_usize) {
+        let found = Neighbors::new(points.view()).euclidean_distances_each(&[NonZeroUsize::new(k).unwrap()]).swap_remove(0);
+        for place in 0..points.nrows() {
+            let others = (0..points.nrows()).filter(|&other| other != place).map(|other| {
+                let pairs = points.row(other).into_iter().zip(points.row(place));
+                // Fused, as the machine's registers do it.
+                pairs.fold(0.0_f64, |sum, (a, b)| (a - b).mul_add(a - b, sum))
+            });
+            let mut others: Vec<f64> = others.collect();
+            others.sort_unstable_by(f64::total_cmp);
+            let expected = others.get(k - 1).map_or(f64::INFINITY, |sum| sum.sqrt());
+            prop_assert_eq!(found[place].to_bits(), expected.to_bits());
+        }
+    }
+
+    #[test]
     fn information_ignores_the_order_of_samples_and_of_variables(points in points(), seed in any::<u64>()) {
         let n = points.nrows();
         prop_assume!(n > 5 && points.ncols() > 1);
@@ -98,7 +118,7 @@ proptest! {
 /// Large enough to sort in parallel, and in enough dimensions to run out of registers.
 #[test]
 fn neighbors_of_many_points_equal_those_of_two_nested_loops() {
-    for (n, d, kind) in [(5000, 1, 0), (3000, 2, 1), (2500, 17, 0), (200, 64, 0)] {
+    for (n, d, kind) in [(5000, 1, 0), (3000, 2, 1), (2500, 17, 0), (200, 64, 0), (2000, 3, 6)] {
         let points = random_points(n, d, kind, 21);
         let neighbors = Neighbors::new(points.view());
         let kth = neighbors.kth_distances(NonZeroUsize::new(70).unwrap());

@@ -2,6 +2,7 @@
 
 mod autoencoder;
 mod basis;
+mod kernels;
 mod krylov;
 mod margins;
 mod pca;
@@ -70,6 +71,17 @@ impl Compression {
         match self {
             Self::Pca(pca) if pca.basis != Basis::Own => Some((pca, &pca.basis)),
             _ => None,
+        }
+    }
+
+    /// Whether these coordinates can be computed from those of another compression of the same layer, and are not the same.
+    #[must_use]
+    pub fn is_function_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None {}, _) => false,
+            (_, Self::None {}) => true,
+            (Self::Pca(own), Self::Pca(other)) => own.basis == other.basis && own.components < other.components,
+            _ => false,
         }
     }
 
