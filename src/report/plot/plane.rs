@@ -75,8 +75,11 @@ impl Draw for Plane<'_> {
         let ranges = [ends(all(self.across).iter()), ends(all(self.up).iter())].map(|range| range.end - range.start);
         let beside = text(20).pos(Pos::new(HPos::Left, VPos::Center));
         // Beside the mark in units of the axis: spaces in front of a name are lost in SVG.
-        let name = |(across, up, name)| Text::new(name, (across + 0.014 * ranges[0], up), beside.clone());
-        chart.draw_series(apart(names, ranges).into_iter().map(name))?;
+        chart.draw_series(
+            apart(names, ranges)
+                .into_iter()
+                .map(|(across, up, name)| Text::new(name.to_owned(), (across + 0.014 * ranges[0], up), beside.clone())),
+        )?;
         Ok(())
     }
 }
