@@ -33,6 +33,8 @@ fn help_names_the_commands_and_the_exit_codes() {
         ("inspect", &["<PATH>"]),
         ("measure", &["information", "usable", "reconstruction"]),
         ("verify", &["--estimator", "--known", "--distribution", "--samples", "--draws", "--json"]),
+        ("report", &["<RESULTS>...", "--output <FILE>"]),
+        ("plot", &["<RESULTS>", "--output <FILE>", "--measure", "--until <STEP>", "curves", "heat-map", "plane"]),
         ("query", &["<RESULTS>", "<SQL>", "--format", "csv", "json", "table"]),
     ];
     for (name, words) in commands {
@@ -53,6 +55,16 @@ fn wrong_arguments_are_refused() {
         assert!(outcome.out.is_empty() && !outcome.err.is_empty(), "{outcome:?}");
     }
     contains_all(&run_program(["run", "p.toml", "--shard", "3/3"]).err, &["3/3", "needed I/N with I from 0 to N − 1"]);
+}
+
+#[test]
+fn figures_and_pages_of_nothing_are_refused() {
+    let outcome = run_program(["plot", "nowhere", "-o", "figure.jpg"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    contains_all(&outcome.err, &["figure.jpg", ".svg", ".png"]);
+    let outcome = run_program(["report", "nowhere", "-o", "page.html"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    contains_all(&outcome.err, &["nowhere", "found no results"]);
 }
 
 #[test]

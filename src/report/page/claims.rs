@@ -48,17 +48,17 @@ fn network(run: &Run) -> Option<Claim> {
             last.step
         )
     };
-    let mut text = format!("The network's loss began at {} nats{course}", number(first.value));
-    let mut evidence = format!("{} checkpoints, {} samples", loss.len(), run.n_samples);
-    let mut resolved = None;
-    if let Some((first, last)) = of("accuracy").and_then(|points| points.first().zip(points.last())) {
-        text.push_str(&format!("; its accuracy went from {} to {}.", percent(first.value), percent(last.value)));
-        evidence.push_str(&format!("; accuracy {} and {}", with_error(first), with_error(last)));
-        resolved = first.differs(last, 1);
-    } else {
-        text.push('.');
-    }
-    Some(Claim { text, evidence, resolved })
+    let begun = format!("The network's loss began at {} nats{course}", number(first.value));
+    let size = format!("{} checkpoints, {} samples", loss.len(), run.n_samples);
+    let accuracy = of("accuracy").and_then(|points| points.first().zip(points.last()));
+    Some(match accuracy {
+        Some((first, last)) => Claim {
+            text: format!("{begun}; its accuracy went from {} to {}.", percent(first.value), percent(last.value)),
+            evidence: format!("{size}; accuracy {} and {}", with_error(first), with_error(last)),
+            resolved: first.differs(last, 1),
+        },
+        None => Claim { text: format!("{begun}."), evidence: size, resolved: None },
+    })
 }
 
 /// In which layers a measure ends higher or lower than it began.

@@ -22,11 +22,14 @@ function card(measure) {
 /** The phases of the chosen layer, each until the next one begins. */
 function phasesOf(measure, own) {
   const run = several ? -1 : 0;
+  const last = d3.max(measure.curves.flatMap((curve) => curve.steps)) || 1;
+  const part = (step) => (view.logarithmic ? Math.log1p(step) / Math.log1p(last) : step / last);
   const found = measure.phases.filter((phase) => phase.run === run && (own || phase.tap === view.tap));
   const middle = (a, b) => (view.logarithmic ? Math.expm1((Math.log1p(a) + Math.log1p(b)) / 2) : (a + b) / 2);
   return found.map((phase, place) => {
     const end = found[place + 1]?.from ?? phase.to;
-    return { ...phase, end, middle: middle(phase.from, end) };
+    // A name that does not fit would cover the next one.
+    return { ...phase, end, middle: middle(phase.from, end), name: part(end) - part(phase.from) > 0.12 ? phase.phase : "" };
   }).filter((phase) => phase.end > phase.from);
 }
 
@@ -43,7 +46,7 @@ function lines(measure, own, width) {
   const marks = [
     Plot.rect(phases, { x1: "from", x2: "end", fill: (phase) => phaseColors[phase.phase], fillOpacity: isDark() ? 0.16 : 0.2 }),
     Plot.ruleX(phases.slice(1), { x: "from", stroke: "currentColor", strokeOpacity: 0.5, strokeDasharray: (phase) => (phase.resolved === false ? "3,3" : null) }),
-    Plot.text(phases, { x: "middle", frameAnchor: "top", text: "phase", dy: -12, fontSize: 11, fill: "currentColor", fillOpacity: 0.75 }),
+    Plot.text(phases, { x: "middle", frameAnchor: "top", text: "name", dy: -12, fontSize: 11, fill: "currentColor", fillOpacity: 0.75 }),
     Plot.areaY(banded, { x: "step", y1: "low", y2: "high", z: "tap", fill: stroke, fillOpacity: (point) => (chosen(point) ? 0.28 : 0.1) }),
   ];
   if (several) marks.push(Plot.line(all, { x: "step", y: "value", z: (point) => `${point.run} ${point.tap}`, stroke, strokeOpacity: 0.3, strokeWidth: 0.8 }));

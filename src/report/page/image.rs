@@ -2,10 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lodepng::ColorType;
 
 use crate::report::colors::viridis;
-use crate::report::png::png;
+use crate::report::png;
 
 /// What has no value: a gray that the color scale does not have.
 const NOTHING: [u8; 3] = [128, 128, 128];
@@ -14,13 +13,13 @@ const NOTHING: [u8; 3] = [128, 128, 128];
 pub(super) fn gray(values: &[f64], width: usize, (low, high): (f64, f64)) -> String {
     let range = if high > low { high - low } else { 1.0 };
     let bytes: Vec<u8> = values.iter().map(|value| byte((value - low) / range)).collect();
-    address(&bytes, width, ColorType::GREY)
+    address(&png::gray(&bytes, width))
 }
 
 /// Parts of one in colors: dark where nothing is left unexplained, light where all is, gray where there is nothing to explain.
 pub(super) fn share(values: &[Option<f64>], width: usize) -> String {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.map_or(NOTHING, viridis)).collect();
-    address(&bytes, width, ColorType::RGB)
+    address(&png::rgb(&bytes, width))
 }
 
 fn byte(part: f64) -> u8 {
@@ -30,8 +29,8 @@ fn byte(part: f64) -> u8 {
 }
 
 /// A PNG as a `data:` address.
-fn address(bytes: &[u8], width: usize, color: ColorType) -> String {
-    format!("data:image/png;base64,{}", STANDARD.encode(png(bytes, width, color)))
+fn address(file: &[u8]) -> String {
+    format!("data:image/png;base64,{}", STANDARD.encode(file))
 }
 
 #[cfg(test)]
@@ -40,9 +39,7 @@ mod tests {
 
     fn pixels(address: &str) -> (usize, usize, Vec<u8>) {
         let file = STANDARD.decode(address.strip_prefix("data:image/png;base64,").unwrap()).unwrap();
-        let image = lodepng::decode24(file).unwrap();
-        let bytes = image.buffer.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
-        (image.width, image.height, bytes)
+        png::pixels(&file)
     }
 
     #[test]

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn numbers_have_three_digits_and_errors_two() {
-        assert_eq!([0.0, 2.3026, 0.01234, 123.4, 1e-7].map(number), ["0.00", "2.30", "0.0123", "123", "1.00e-7"]);
+        assert_eq!([0.0, 2.2984, 0.01234, 123.4, 1e-7].map(number), ["0.00", "2.30", "0.0123", "123", "1.00e-7"]);
         let point =
             |value, std_error| Point { step: 0, value, std_error, interval: None, null_high: None, flagged: false };
         assert_eq!(with_error(&point(2.1934, Some(0.0412))), "2.193 ± 0.041");

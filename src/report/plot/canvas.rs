@@ -2,14 +2,13 @@
 
 use std::sync::Once;
 
-use lodepng::ColorType;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::{BitMapBackend, DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend, WHITE};
 use plotters::style::{FontStyle, register_font};
 
 use crate::report::ReportError;
-use crate::report::png::png;
+use crate::report::png;
 
 /// How a figure is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +50,7 @@ pub(super) fn file(kind: FileKind, figure: &impl Draw) -> Result<Vec<u8>, Report
         FileKind::Png => {
             let mut pixels = vec![0; width as usize * height as usize * 3];
             on(&BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area(), figure)?;
-            Ok(png(&pixels, width as usize, ColorType::RGB))
+            Ok(png::rgb(&pixels, width as usize))
         }
     }
 }

@@ -4,6 +4,7 @@ use plotters::chart::ChartBuilder;
 use plotters::coord::Shift;
 use plotters::element::{Circle, PathElement, Text};
 use plotters::prelude::{BLACK, Color, DrawingArea, DrawingBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::canvas::{Draw, Drawn};
 use super::curves::ends;
@@ -72,8 +73,13 @@ impl Draw for Plane<'_> {
             names.push((across.value, up.value, self.run.taps[tap].as_str()));
         }
         let ranges = [ends(all(self.across).iter()), ends(all(self.up).iter())].map(|range| range.end - range.start);
-        let name = |(across, up, name)| Text::new(format!("    {name}"), (across, up), text(20));
-        chart.draw_series(apart(names, ranges).into_iter().map(name))?;
+        let beside = text(20).pos(Pos::new(HPos::Left, VPos::Center));
+        // Beside the mark in units of the axis: spaces in front of a name are lost in SVG.
+        chart.draw_series(
+            apart(names, ranges)
+                .into_iter()
+                .map(|(across, up, name)| Text::new(name.to_owned(), (across + 0.014 * ranges[0], up), beside.clone())),
+        )?;
         Ok(())
     }
 }
