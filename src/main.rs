@@ -44,12 +44,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             let text = chain(&error);
-            match cli.log_format {
-                LogFormat::Text => {
-                    command::log::tell(cli.log_format, "error", "error", &format!("error: {text}"), &json!({}))
-                }
-                LogFormat::Json => command::log::tell(cli.log_format, "error", "error", &text, &json!({})),
-            }
+            let prefix = if matches!(cli.log_format, LogFormat::Text) { "error: " } else { "" };
+            command::log::tell(cli.log_format, "error", "error", &format!("{prefix}{text}"), &json!({}));
             exit_code(&error)
         }
     }

@@ -1,5 +1,4 @@
 //! A first pipeline file, shells, and logs for machines.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

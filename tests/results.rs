@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// Four checkpoints of a small network, and measures of a millisecond.
 fn scene() -> Scene {
     let mut scene = Scene::new(Archive::DigitsFlax, &[0, 1, 41, 4000]);
-    scene.taps = "[\"h2\", \"logits\"]".to_owned();
+    scene.taps = r#"["h2", "logits"]"#.into();
     scene
 }
 
@@ -23,8 +23,11 @@ fn finish(results: &Path) -> common::Outcome {
     infoplane(["finish".as_ref(), results.as_os_str()])
 }
 
-/// Names and types of the columns of a Parquet file, and its metadata.
-fn inside(path: &Path) -> (Vec<(String, DataType, bool)>, BTreeMap<String, String>) {
+/// Name, type, and whether there may be nulls.
+type Column = (String, DataType, bool);
+
+/// The columns of a Parquet file, and its metadata.
+fn inside(path: &Path) -> (Vec<Column>, BTreeMap<String, String>) {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     let fields = reader.schema().fields().iter();
     let columns = fields.map(|field| (field.name().clone(), field.data_type().clone(), field.is_nullable())).collect();
