@@ -217,7 +217,7 @@ def races(options, scratch):
             yield Bare(f"fit-{d}", threads, options.usable_bench, f"usable/fit/{d}", scratch, rival)
         for d in (64, 512, 4096):
             x, y = scratch / f"layer{d}.npy", scratch / f"target{d}.npy"
-            words = ["reconstruction", "--x", x, "--target", y, "--held-out", 0.2, "--decoder"]
+            words = ["reconstruction", "--x", x, "--target", y, "--held-out", 0.2, "--seed", 0, "--decoder"]
             rival = [RIVALS / "linear.py", x, "--target", y, "--repeat", 1]
             yield Race(f"decoder-{d}", threads, measure(*words, "{ linear = {} }"), rival, True)
             if d != 512:
