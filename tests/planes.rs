@@ -22,7 +22,7 @@ fn binned_layers_of_the_tanh_network_fit_and_then_compress() {
     let lines: Vec<Vec<&str>> = reference.lines().skip(1).map(|line| line.split(',').collect()).collect();
     assert_eq!((rows.len(), lines.len()), (400, 200));
     let found = |step: &str, tap: &str, variable: &str| {
-        let wanted = |row: &&serde_json::Value| {
+        let wanted = |row: &&Value| {
             row["step"] == step.parse::<u64>().unwrap() && row["tap"] == tap && row["variable"] == variable
         };
         rows.iter().find(wanted).unwrap()["value"].as_f64().unwrap() / std::f64::consts::LN_2

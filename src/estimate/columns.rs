@@ -84,20 +84,6 @@ pub(super) fn copy_centered<T: Element>(values: ArrayView1<'_, T>, means: &[f64]
     );
 }
 
-/// Writes one row in single precision, less `means` and times `scale`, before whatever `target` has beyond it.
-#[expect(clippy::cast_possible_truncation, reason = "single precision is what this is for")]
-pub(super) fn copy_scaled<T: Element>(values: ArrayView1<'_, T>, means: &[f32], scale: f32, target: &mut [f32]) {
-    let values = contiguous(values);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for ((target, &value), &mean) in target.iter_mut().zip(values.iter()).zip(means) {
-                *target = (value.into() as f32 - mean) * scale;
-            }
-        },
-    );
-}
-
 /// Adds the distances to `origin`, and their squares.
 fn add_distances<T: Element>(values: &[T], origin: &[f64], sums: &mut [f64], squares: &mut [f64]) {
     Arch::new().dispatch(

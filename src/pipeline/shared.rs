@@ -1,6 +1,7 @@
 //! What all checkpoints share and only a run needs: made once before the first of them, the same for every shard.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
 
 use ndarray::{Array2, Axis, concatenate};
@@ -125,13 +126,13 @@ fn bases<'p>(plan: &'p Plan, pool: &ThreadPool) -> Result<Vec<SeriesBasis<'p>>, 
     for (compression, basis) in with_basis(&plan.pipeline.estimate.measures) {
         let checkpoints = basis_checkpoints(&plan.checkpoints, basis).expect("the plan found them");
         for checkpoint in &checkpoints {
-            if !replayed.contains_key(&checkpoint.step()) {
+            if let Entry::Vacant(place) = replayed.entry(checkpoint.step()) {
                 let weights = checkpoint.open()?;
                 // Brought here: the pool computes and must not wait for a store.
                 weights.load(plan.tensors.iter().map(String::as_str))?;
                 let go_on = || ControlFlow::Continue(());
                 let found = pool.install(|| unit::replayed(plan, checkpoint, &weights, &go_on))?;
-                replayed.insert(checkpoint.step(), found.replayed.taps);
+                place.insert(found.replayed.taps);
             }
         }
         let (pca, _) = compression.basis().expect("it has one");

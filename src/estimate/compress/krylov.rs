@@ -1,13 +1,10 @@
-//! The leading eigenvectors of a wide covariance, without ever forming it: block Lanczos with full orthogonalization.
-//!
-//! Passes over the matrix run in single precision until the directions are roughly right, and in double precision from
-//! there, mostly one or two: what single precision rounded is then judged, and mended, in double. A pass converts and
-//! centers a few rows at a time, so the matrix is read once in its own precision and no copy of it is made.
+//! The leading eigenvectors of a wide covariance, without ever forming it: block Lanczos with full
+//! orthogonalization. A pass converts and centers a few rows at a time, so the matrix is read once in its own
+//! precision and no copy of it is made.
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use rayon::prelude::*;
 
-use super::kernels::{self, LANES, TILE};
 use crate::estimate::EstimateError;
 use crate::estimate::columns::{self, Element};
 use crate::estimate::matrix::double as matrix;
@@ -25,9 +22,6 @@ const SPARE: usize = 4;
 /// The residual |Sv − λv| ≤ RESIDUAL λ at which a direction is accepted. The error of λ is of second order in it.
 const RESIDUAL: f64 = 1e-7;
 
-/// The residual at which passes in single precision have done what they can, and the part of it that is their rounding.
-const ROUGH: f64 = 1e-5;
-
 /// Directions after which a full decomposition is the better way.
 const LARGEST_BASIS: usize = 640;
 
@@ -40,76 +34,48 @@ pub(super) struct Directions {
 }
 
 impl Directions {
-    /// The first ones.
-    fn first(mut self, count: usize) -> Self {
-        self.values.truncate(count);
-        let kept = self.values.len();
-        Self { values: self.values, axes: self.axes.slice_move(s![..kept, ..]) }
-    }
-
     /// Without the directions below `cutoff` times the largest variance.
-    pub(super) fn above(self, cutoff: f64) -> Self {
+    pub(super) fn above(mut self, cutoff: f64) -> Self {
         let threshold = cutoff * self.values.first().copied().unwrap_or(0.0);
         let rank = self.values.iter().filter(|&&value| value > threshold).count();
-        self.first(rank)
+        self.values.truncate(rank);
+        Self { values: self.values, axes: self.axes.slice_move(s![..rank, ..]) }
     }
 }
 
 /// The `wanted` largest eigenvalues of the centered matrix's Gram matrix with their directions, one a row.
 ///
-/// `deviation` is the size of a typical element. `None` if they did not converge within [`LARGEST_BASIS`] directions.
+/// `None` if they did not converge within [`LARGEST_BASIS`] directions.
 pub(super) fn leading<T: Element>(
     samples: ArrayView2<'_, T>,
     means: &[f64],
-    deviation: f64,
     wanted: usize,
 ) -> Result<Option<Directions>, EstimateError> {
     let d = samples.ncols();
     let mut random = SplitMix64::new(0);
     let start = Array2::from_shape_simple_fn((wanted + SPARE, d), || random.normal_pair().0);
-    let single = |block: ArrayView2<'_, f64>| single_pass(samples, means, deviation, block);
-    let roughly = iterate(start.clone(), wanted, (ROUGH, 0.1 * ROUGH), single)?;
-    let start = roughly.map_or(start, |roughly| roughly.axes);
-    // Below the second tolerance the residual is rounding.
-    let found = iterate(start, wanted, (RESIDUAL, 1e-14), |block| pass(samples, means, block))?;
-    Ok(found.map(|found| found.first(wanted)))
-}
-
-/// The largest eigenvalues of what `pass` multiplies directions with, those of `start` at first.
-///
-/// The residuals of the `wanted` first ones are below the tolerances: a part of each value, and of the largest one.
-fn iterate(
-    start: Array2<f64>,
-    wanted: usize,
-    (of_own, of_largest): (f64, f64),
-    pass: impl Fn(ArrayView2<'_, f64>) -> Array2<f64>,
-) -> Result<Option<Directions>, EstimateError> {
-    let (width, d) = start.dim();
     let mut basis = Array2::zeros((0, d));
     let mut block = orthonormal(start, &basis);
     let mut projected: Array2<f64> = Array2::zeros((0, 0));
     while basis.nrows() + block.nrows() <= LARGEST_BASIS.min(d) {
         let first = basis.nrows();
-        let image = pass(block.view());
+        let image = pass(samples, means, block.view());
         basis = concatenate(Axis(0), &[basis.view(), block.view()]).expect("both have d columns");
         let overlap = matrix::small_product_transposed(basis.view(), image.view());
         projected = bordered(&projected, &overlap, first);
         let rest = &image - &matrix::product(overlap.t(), basis.view());
         let rest_size = rest.iter().map(|value| value * value).sum::<f64>().sqrt();
-        if !rest_size.is_finite() {
-            return Ok(None);
-        }
         let ritz = matrix::eigen(projected.view())?;
         let accepted = (0..wanted.min(basis.nrows())).take_while(|&index| {
             let last = ritz.vectors.slice(s![index..=index, first..]);
             let residual = matrix::product(last, rest.view());
             let residual = residual.iter().map(|value| value * value).sum::<f64>().sqrt();
-            residual <= of_own * ritz.values[index].abs() + of_largest * ritz.values[0]
+            // Below the second term the residual is rounding.
+            residual <= RESIDUAL * ritz.values[index].abs() + 1e-14 * ritz.values[0]
         });
         if accepted.count() == wanted {
-            let kept = width.min(basis.nrows());
-            let values = ritz.values.iter().take(kept).copied().collect();
-            let axes = matrix::product(ritz.vectors.slice(s![..kept, ..]), basis.view());
+            let values = ritz.values.iter().take(wanted).copied().collect();
+            let axes = matrix::product(ritz.vectors.slice(s![..wanted, ..]), basis.view());
             return Ok(Some(Directions { values, axes }));
         }
         block = orthonormal(rest, &basis);
@@ -135,49 +101,6 @@ fn pass<T: Element>(samples: ArrayView2<'_, T>, means: &[f64], directions: Array
         .collect();
     // Summed in order, so that the result does not depend on the threads.
     parts.into_iter().reduce(|sum, part| sum + part).expect("there is one block at least")
-}
-
-/// The same in single precision, and of the samples divided by `deviation`, so that no square is too large for it.
-#[expect(clippy::cast_possible_truncation, reason = "single precision is what this is for")]
-fn single_pass<T: Element>(
-    samples: ArrayView2<'_, T>,
-    means: &[f64],
-    deviation: f64,
-    directions: ArrayView2<'_, f64>,
-) -> Array2<f64> {
-    let (n_directions, d) = directions.dim();
-    let stride = d.next_multiple_of(LANES);
-    let mut padded = vec![0.0; n_directions.next_multiple_of(TILE) * stride];
-    for (padded, direction) in padded.chunks_exact_mut(stride).zip(directions.outer_iter()) {
-        padded.iter_mut().zip(direction).for_each(|(padded, &value)| *padded = value as f32);
-    }
-    let means: Vec<f32> = means.iter().map(|&mean| mean as f32).collect();
-    let scale = deviation.recip() as f32;
-    let blocks = (0..samples.nrows().div_ceil(BLOCK)).into_par_iter();
-    let parts: Vec<Vec<f32>> = blocks
-        .map(|block| {
-            let mut sum = vec![0.0; padded.len()];
-            let mut strip = vec![0.0; STRIP * stride];
-            let end = samples.nrows().min((block + 1) * BLOCK);
-            for first in (block * BLOCK..end).step_by(STRIP) {
-                let count = STRIP.min(end - first);
-                for (row, target) in (first..first + count).zip(strip.chunks_exact_mut(stride)) {
-                    columns::copy_scaled(samples.row(row), &means, scale, target);
-                }
-                let used = count.next_multiple_of(TILE) * stride;
-                strip[count * stride..used].fill(0.0);
-                kernels::add_gram_products(&strip[..used], &padded, stride, &mut sum);
-            }
-            sum
-        })
-        .collect();
-    let mut sum = Array2::zeros((n_directions, d));
-    for part in parts {
-        for (mut sum, part) in sum.outer_iter_mut().zip(part.chunks_exact(stride)) {
-            sum.iter_mut().zip(part).for_each(|(sum, &part)| *sum += f64::from(part));
-        }
-    }
-    sum
 }
 
 /// The coordinates of the centered samples along each row of `axes`.

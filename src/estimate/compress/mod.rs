@@ -2,7 +2,6 @@
 
 mod autoencoder;
 mod basis;
-mod kernels;
 mod krylov;
 mod margins;
 mod pca;

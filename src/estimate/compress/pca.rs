@@ -71,8 +71,7 @@ impl Pca {
             return Ok(assembled(samples, means, Array2::zeros((0, d)), &[], total));
         }
         let leading = if smaller > WIDE && wanted <= smaller / 8 {
-            let deviation = (total / n as f64 / d as f64).sqrt();
-            krylov::leading(samples, &means.to_vec(), deviation, wanted)?
+            krylov::leading(samples, &means.to_vec(), wanted)?
         } else {
             None
         };

@@ -5,7 +5,6 @@ use pulp::{Arch, Simd, WithSimd};
 use super::leaves::{LEAF, Leaves, Row};
 use super::metric::Chebyshev;
 use super::scan::{self, Chosen, GROUP};
-use super::single;
 
 /// For each point, the number of points nearer than its radius, itself included; for each set of radii.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are small natural numbers")]
@@ -46,8 +45,6 @@ impl WithSimd for Count<'_> {
         let farthest = radii.iter().map(|radii| scan::row_max(simd, radii)).fold(-1.0, f64::max);
         let mut counts = vec![Row([0.0; LEAF]); radii.len()];
         let centers = scan::transpose(queries);
-        let single_centers = single::centers(leaves, leaf);
-        let frame = leaves.frame();
         let mut crossing = Crossing::new(queries.len(), radii.len());
         for (other, gap) in scan::box_gaps::<Chebyshev>(leaves, leaf).into_iter().enumerate() {
             if gap >= farthest {
@@ -57,17 +54,15 @@ impl WithSimd for Count<'_> {
             let corners = leaves.corners(other);
             let chosen = count_whole(simd, queries, radii, corners, n_members, &mut counts);
             for &query in chosen.places() {
-                let own = query * queries.len()..(query + 1) * queries.len();
-                let (center, single_center) = (&centers[own.clone()], &single_centers[own]);
-                for ((own, limits), radii) in crossing.radii.iter_mut().zip(&mut crossing.limits).zip(radii) {
+                let center = &centers[query * queries.len()..(query + 1) * queries.len()];
+                for (own, radii) in crossing.radii.iter_mut().zip(radii) {
                     *own = radii.0[query];
-                    *limits = [frame.below(*own), frame.above::<Chebyshev>(*own)];
                 }
                 if radii.len() > 1 {
                     crossing.leave_out_whole(center, corners);
                 }
                 crossing.find(center, corners);
-                crossing.count(simd, (leaves, other), single_center, query, &mut counts);
+                crossing.count(simd, leaves.rows(other), query, &mut counts);
             }
         }
         counts
@@ -116,19 +111,11 @@ struct Crossing {
     center: Vec<f64>,
     len: usize,
     radii: Vec<f64>,
-    /// For each radius the limits in single precision: who is below the first is nearer, who is not below the second is not.
-    limits: Vec<[f32; 2]>,
 }
 
 impl Crossing {
     fn new(n_dimensions: usize, n_radii: usize) -> Self {
-        Self {
-            dimensions: vec![0; n_dimensions],
-            center: vec![0.0; n_dimensions],
-            len: 0,
-            radii: vec![0.0; n_radii],
-            limits: vec![[0.0; 2]; n_radii],
-        }
+        Self { dimensions: vec![0; n_dimensions], center: vec![0.0; n_dimensions], len: 0, radii: vec![0.0; n_radii] }
     }
 
     #[inline(always)]
@@ -159,43 +146,28 @@ impl Crossing {
 
     /// Counts the points of a leaf nearer than each radius, looking at these dimensions only.
     #[inline(always)]
-    fn count<S: Simd>(
-        &self,
-        simd: S,
-        (leaves, other): (&Leaves, usize),
-        single_center: &[f32],
-        query: usize,
-        counts: &mut [Row],
-    ) {
-        let dimensions = &self.dimensions[..self.len];
-        for group in 0..single::n_groups::<S>() {
-            let largest = single::largest(simd, leaves.single_rows(other), dimensions, single_center, group);
-            for ((&radius, &limits), counts) in self.radii.iter().zip(&self.limits).zip(&mut *counts) {
+    fn count<S: Simd>(&self, simd: S, rows: &[Row], query: usize, counts: &mut [Row]) {
+        let (none, one) = (simd.splat_f64s(0.0), simd.splat_f64s(1.0));
+        for group in 0..scan::n_groups::<S>() {
+            let mut largest = [none; GROUP];
+            for (&c, &center) in self.dimensions[..self.len].iter().zip(&self.center) {
+                let center = simd.splat_f64s(center);
+                for (largest, &value) in largest.iter_mut().zip(scan::group::<S>(&rows[c], group)) {
+                    *largest = simd.max_f64s(*largest, simd.abs_f64s(simd.sub_f64s(value, center)));
+                }
+            }
+            for (&radius, counts) in self.radii.iter().zip(&mut *counts) {
                 if radius < 0.0 {
                     continue;
                 }
-                let surely = single::count_below(simd, &largest, limits[0]);
-                let perhaps = single::count_below(simd, &largest, limits[1]);
-                counts.0[query] += f64::from(surely);
-                if surely < perhaps {
-                    single::for_each_below(simd, &largest, group, limits[1], |place| {
-                        let is_counted = single::lane::<S>(&largest, group, place) < limits[0];
-                        if !is_counted && self.is_nearer(leaves.rows(other), place, radius) {
-                            counts.0[query] += 1.0;
-                        }
-                    });
+                let radius = simd.splat_f64s(radius);
+                let mut total = none;
+                for &distance in &largest {
+                    let nearer = simd.less_than_f64s(distance, radius);
+                    total = simd.add_f64s(total, simd.select_f64s(nearer, one, none));
                 }
+                counts.0[query] += simd.reduce_sum_f64s(total);
             }
         }
-    }
-
-    /// Whether a point is nearer than a radius in these dimensions.
-    #[inline(always)]
-    fn is_nearer(&self, rows: &[Row], place: usize, radius: f64) -> bool {
-        let mut nearer = true;
-        for (&c, &center) in self.dimensions[..self.len].iter().zip(&self.center) {
-            nearer &= (rows[c].0[place] - center).abs() < radius;
-        }
-        nearer
     }
 }

@@ -1,8 +1,6 @@
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::single::{Frame, SingleRow};
-
 /// The points of a leaf: as many as eight of the widest registers hold.
 pub(super) const LEAF: usize = 64;
 
@@ -22,9 +20,6 @@ pub(super) struct Leaves {
     order: Vec<usize>,
     /// For each leaf, a row for each dimension. Missing points of the last leaf lie at infinity.
     rows: Vec<Row>,
-    /// The same in single precision, in a frame of their own.
-    single_rows: Vec<SingleRow>,
-    frame: Frame,
     /// The corners of the boxes of the leaves, leaf after leaf.
     corners: Corners,
     /// The same, dimension after dimension.
@@ -45,12 +40,10 @@ impl Leaves {
         sort(&columns, &mut order);
 
         let n_leaves = order.len().div_ceil(LEAF);
-        let frame = Frame::new(&columns);
         let mut rows = Vec::with_capacity(n_leaves * n_dimensions);
-        let mut single_rows = Vec::with_capacity(n_leaves * n_dimensions);
         let mut corners = Corners { low: Vec::new(), high: Vec::new() };
         for members in order.chunks(LEAF) {
-            for (dimension, column) in columns.iter().enumerate() {
+            for column in &columns {
                 let mut row = Row([f64::INFINITY; LEAF]);
                 for (value, &member) in row.0.iter_mut().zip(members) {
                     *value = column[member];
@@ -58,7 +51,6 @@ impl Leaves {
                 let (low, high) = range(row.0[..members.len()].iter().copied());
                 corners.low.push(low);
                 corners.high.push(high);
-                single_rows.push(frame.row(dimension, &row.0));
                 rows.push(row);
             }
         }
@@ -66,7 +58,7 @@ impl Leaves {
             (0..n_dimensions).flat_map(|c| corner.iter().skip(c).step_by(n_dimensions)).copied().collect()
         };
         let corners_by_dimension = Corners { low: by_dimension(&corners.low), high: by_dimension(&corners.high) };
-        Self { n_dimensions, order, rows, single_rows, frame, corners, corners_by_dimension }
+        Self { n_dimensions, order, rows, corners, corners_by_dimension }
     }
 
     pub(super) fn n_points(&self) -> usize {
@@ -85,16 +77,6 @@ impl Leaves {
     /// The coordinates of the points of a leaf, a row a dimension.
     pub(super) fn rows(&self, leaf: usize) -> &[Row] {
         &self.rows[leaf * self.n_dimensions..(leaf + 1) * self.n_dimensions]
-    }
-
-    /// The same in single precision.
-    pub(super) fn single_rows(&self, leaf: usize) -> &[SingleRow] {
-        &self.single_rows[leaf * self.n_dimensions..(leaf + 1) * self.n_dimensions]
-    }
-
-    /// How coordinates became those in single precision.
-    pub(super) fn frame(&self) -> &Frame {
-        &self.frame
     }
 
     /// The lower and the upper corner of the box of a leaf.
@@ -151,6 +133,6 @@ fn sort(columns: &[Vec<f64>], order: &mut [usize]) {
 }
 
 /// The smallest and the largest of some numbers.
-pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }

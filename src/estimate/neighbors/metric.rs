@@ -8,9 +8,6 @@ use pulp::Simd;
 
 /// A way to add up differences of coordinates, starting from zero.
 pub(super) trait Metric: Sync + Send {
-    /// Sums below this have lost digits to underflow, and say little of their distances.
-    const SMALLEST: f64;
-
     /// Adds the difference of one coordinate, of either sign.
     fn add<S: Simd>(simd: S, sum: S::f64s, difference: S::f64s) -> S::f64s;
 
@@ -20,18 +17,6 @@ pub(super) trait Metric: Sync + Send {
     /// The same for one number.
     fn add_scalar_gap(sum: f64, gap: f64) -> f64;
 
-    /// Adds the difference of one coordinate in single precision.
-    fn add_single<S: Simd>(simd: S, sum: S::f32s, difference: S::f32s) -> S::f32s;
-
-    /// Adds the difference of one coordinate of one point, to the bits that [`add`](Self::add) gives.
-    fn add_scalar(sum: f64, difference: f64) -> f64;
-
-    /// The most that errors of each coordinate add to a distance.
-    fn error(of_coordinate: f64, n_dimensions: f64) -> f64;
-
-    /// The sum that stands for a distance.
-    fn single_of(distance: f64) -> f64;
-
     /// The distance that a sum stands for.
     fn distance(sum: f64) -> f64;
 }
@@ -40,8 +25,6 @@ pub(super) trait Metric: Sync + Send {
 pub(super) struct Chebyshev;
 
 impl Metric for Chebyshev {
-    const SMALLEST: f64 = 0.0;
-
     #[inline(always)]
     fn add<S: Simd>(simd: S, sum: S::f64s, difference: S::f64s) -> S::f64s {
         simd.max_f64s(sum, simd.abs_f64s(difference))
@@ -58,27 +41,6 @@ impl Metric for Chebyshev {
     }
 
     #[inline(always)]
-    fn add_single<S: Simd>(simd: S, sum: S::f32s, difference: S::f32s) -> S::f32s {
-        simd.max_f32s(sum, simd.abs_f32s(difference))
-    }
-
-    #[inline(always)]
-    fn add_scalar(sum: f64, difference: f64) -> f64 {
-        let size = difference.abs();
-        if size > sum { size } else { sum }
-    }
-
-    #[inline(always)]
-    fn error(of_coordinate: f64, _n_dimensions: f64) -> f64 {
-        of_coordinate
-    }
-
-    #[inline(always)]
-    fn single_of(distance: f64) -> f64 {
-        distance
-    }
-
-    #[inline(always)]
     fn distance(sum: f64) -> f64 {
         sum
     }
@@ -88,8 +50,6 @@ impl Metric for Chebyshev {
 pub(super) struct Euclidean;
 
 impl Metric for Euclidean {
-    const SMALLEST: f64 = 1e-280;
-
     #[inline(always)]
     fn add<S: Simd>(simd: S, sum: S::f64s, difference: S::f64s) -> S::f64s {
         simd.mul_add_f64s(difference, difference, sum)
@@ -105,26 +65,6 @@ impl Metric for Euclidean {
     fn add_scalar_gap(sum: f64, gap: f64) -> f64 {
         let outside = if gap > 0.0 { gap } else { 0.0 };
         outside.mul_add(outside, sum)
-    }
-
-    #[inline(always)]
-    fn add_single<S: Simd>(simd: S, sum: S::f32s, difference: S::f32s) -> S::f32s {
-        simd.mul_add_f32s(difference, difference, sum)
-    }
-
-    #[inline(always)]
-    fn add_scalar(sum: f64, difference: f64) -> f64 {
-        difference.mul_add(difference, sum)
-    }
-
-    #[inline(always)]
-    fn error(of_coordinate: f64, n_dimensions: f64) -> f64 {
-        of_coordinate * n_dimensions.sqrt()
-    }
-
-    #[inline(always)]
-    fn single_of(distance: f64) -> f64 {
-        distance * distance
     }
 
     #[inline(always)]

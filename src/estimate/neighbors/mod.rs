@@ -8,7 +8,6 @@
 //! |---|---|
 //! | `leaves` | points in k-d order, cut into leaves of 64 with their boxes |
 //! | `scan` | vectorised loops over one leaf |
-//! | `single` | the same loops in single precision, which choose what is looked at |
 //! | `metric` | how differences of coordinates make a distance |
 //! | `nearest` | distances to k-th neighbors |
 //! | `count` | counts within a radius |
@@ -25,7 +24,6 @@ mod leaves;
 mod metric;
 mod nearest;
 mod scan;
-mod single;
 
 use std::num::NonZeroUsize;
 

@@ -7,7 +7,6 @@ use pulp::{Arch, Simd, WithSimd};
 use super::leaves::{LEAF, Leaves, Row};
 use super::metric::Metric;
 use super::scan::{self, Chosen, GROUP};
-use super::single;
 
 /// The distances of each point to some of its nearest other points: for each of `ks` one distance a point.
 pub(super) fn kth_distances<M: Metric>(leaves: &Leaves, ks: &[usize]) -> Vec<Vec<f64>> {
@@ -40,7 +39,6 @@ impl<M: Metric> WithSimd for Search<'_, M> {
         let queries = leaves.rows(leaf);
         let mut nearest = Nearest::<M>::new(ks.iter().copied().max().unwrap_or(0));
         let centers = scan::transpose(queries);
-        let single_centers = single::centers(leaves, leaf);
         let center = |query: usize| &centers[query * queries.len()..(query + 1) * queries.len()];
         for member in 0..leaves.members(leaf).len() {
             nearest.insert_for_all(simd, queries, center(member));
@@ -61,8 +59,7 @@ impl<M: Metric> WithSimd for Search<'_, M> {
             }
             let chosen = nearest.within_reach(simd, queries, leaves.corners(other));
             for &query in chosen.places() {
-                let single_center = &single_centers[query * queries.len()..(query + 1) * queries.len()];
-                nearest.scan(simd, query, (leaves, other), (center(query), single_center));
+                nearest.scan(simd, query, leaves.rows(other), center(query));
             }
             if !chosen.places().is_empty() {
                 farthest = scan::row_max(simd, &nearest.radii);
@@ -125,25 +122,19 @@ impl<M: Metric> Nearest<M> {
 
     /// Takes the points of another leaf into account for one query.
     #[inline(always)]
-    fn scan<S: Simd>(
-        &mut self,
-        simd: S,
-        query: usize,
-        (leaves, other): (&Leaves, usize),
-        (center, single_center): (&[f64], &[f32]),
-    ) {
-        let (rows, single_rows) = (leaves.rows(other), leaves.single_rows(other));
-        let radius = self.radii.0[query];
-        let limit = if radius < M::SMALLEST { f32::INFINITY } else { leaves.frame().above::<M>(M::distance(radius)) };
-        for group in 0..single::n_groups::<S>() {
-            let found = single::distances_below::<S, M>(simd, single_rows, single_center, group, limit);
-            let Some(sums) = found else { continue };
-            single::for_each_below(simd, &sums, group, limit, |place| {
-                let distance = scan::distance::<M>(rows, place, center);
-                if distance < self.radii.0[query] {
-                    self.insert(query, distance);
+    fn scan<S: Simd>(&mut self, simd: S, query: usize, rows: &[Row], center: &[f64]) {
+        for group in 0..scan::n_groups::<S>() {
+            let distances = scan::distances::<S, M>(simd, rows, center, group);
+            let radius = simd.splat_f64s(self.radii.0[query]);
+            for distance in &distances {
+                if scan::any_less(simd, *distance, radius) {
+                    for &distance in scan::lanes::<S>(distance) {
+                        if distance < self.radii.0[query] {
+                            self.insert(query, distance);
+                        }
+                    }
                 }
-            });
+            }
         }
     }
 

@@ -44,16 +44,6 @@ pub(super) fn distances<S: Simd, M: Metric>(simd: S, rows: &[Row], center: &[f64
     sums
 }
 
-/// The distance from a center to one point, as a sum of the metric: the bits that [`distances`] gives.
-#[inline(always)]
-pub(super) fn distance<M: Metric>(rows: &[Row], place: usize, center: &[f64]) -> f64 {
-    let mut sum = 0.0;
-    for (row, &center) in rows.iter().zip(center) {
-        sum = M::add_scalar(sum, row.0[place] - center);
-    }
-    sum
-}
-
 /// The distances from the points of a group to the nearest point of a box; infinite for missing points.
 #[inline(always)]
 pub(super) fn gaps<S: Simd, M: Metric>(
