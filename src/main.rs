@@ -32,8 +32,6 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => command::verify(arguments),
         Command::Phases(arguments) => command::phases(arguments),
         Command::Query(arguments) => command::query(arguments),
-        Command::Report(arguments) => command::report(arguments),
-        Command::Plot(arguments) => command::plot(arguments),
         Command::Show(arguments) => command::show(arguments),
         Command::Finish(arguments) => command::finish(arguments),
         Command::Schema(arguments) => command::schema(arguments),
@@ -44,12 +42,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             let text = chain(&error);
-            match cli.log_format {
-                LogFormat::Text => {
-                    command::log::tell(cli.log_format, "error", "error", &format!("error: {text}"), &json!({}))
-                }
-                LogFormat::Json => command::log::tell(cli.log_format, "error", "error", &text, &json!({})),
-            }
+            let prefix = if matches!(cli.log_format, LogFormat::Text) { "error: " } else { "" };
+            command::log::tell(cli.log_format, "error", "error", &format!("{prefix}{text}"), &json!({}));
             exit_code(&error)
         }
     }
