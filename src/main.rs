@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => command::verify(arguments),
         Command::Phases(arguments) => command::phases(arguments),
         Command::Query(arguments) => command::query(arguments),
+        Command::Report(arguments) => command::report(arguments),
+        Command::Plot(arguments) => command::plot(arguments),
         Command::Show(arguments) => command::show(arguments),
         Command::Finish(arguments) => command::finish(arguments),
         Command::Schema(arguments) => command::schema(arguments),
