@@ -242,7 +242,10 @@ fn one_run_is_shown_in_lines_of_eighty_columns() {
     // The best loss is the least, the best accuracy the largest.
     let rows = scene.query("SELECT step, loss FROM checkpoints ORDER BY loss LIMIT 1");
     let loss = shown.lines().skip_while(|line| !line.starts_with("loss")).nth(2).unwrap();
-    assert!(loss.contains(&format!("{:.3}  {:>7}", rows[0]["loss"].as_f64().unwrap(), rows[0]["step"])), "{loss}");
+    assert!(
+        loss.contains(&format!("{:.3}  {:>7}", rows[0]["loss"].as_f64().unwrap(), rows[0]["step"].as_u64().unwrap())),
+        "{loss}"
+    );
     infoplane(["show".as_ref(), scene.results().as_os_str(), "--measure".as_ref(), "fame".as_ref()])
         .refused(&["no values of fame", "SELECT DISTINCT measure"]);
 }
