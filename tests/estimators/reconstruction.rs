@@ -334,6 +334,19 @@ fn a_network_says_the_mean_of_noise_and_of_constants() {
 }
 
 #[test]
+fn a_loss_that_one_sample_decides_is_flagged() {
+    let mut random = SplitMix64::new(33);
+    let (mut z, target) = (normal(&mut random, 400, 2), normal(&mut random, 400, 2));
+    let split = by_id(400, 0);
+    let plain = estimated(&fixed(1e-6), z.view(), target.view(), &split);
+    // A unit that hardly varies in training and is large in one held-out sample.
+    z.column_mut(1).mapv_inplace(|value| value * 1e-3);
+    z[[split.test[0], 1]] = 1e3;
+    let far = estimated(&fixed(1e-9), z.view(), target.view(), &split);
+    assert!(!plain.flags.contains(&Flag::OneSampleDecides) && far.flags.contains(&Flag::OneSampleDecides), "{far:?}");
+}
+
+#[test]
 fn settings_that_no_training_can_have_are_refused_where_they_are_read() {
     for (text, words) in [
         ("mlp = { learning-rate = nan }", "NaN is not positive"),
