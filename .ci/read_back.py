@@ -1,30 +1,94 @@
-"""Reads a result folder in DuckDB, polars and pyarrow, and checks that all three see the same table."""
+"""Reads a result folder in polars, DuckDB, pyarrow and pandas, and checks that all see the tables that the schema describes.
 
+    python read_back.py results/digits schema.json
+"""
+
+import json
 import math
+import pathlib
+import shutil
 import sys
+import tempfile
 
 import duckdb
 import polars
 import pyarrow.dataset
 
-folder = sys.argv[1]
-for table in ["measurements", "checkpoints"]:
-    root = f"{folder}/data/{table}"
-    in_polars = polars.scan_parquet(root).collect()
-    in_polars_glob = polars.scan_parquet(f"{root}/**/*.parquet", hive_partitioning=True).collect()
-    in_duckdb = duckdb.sql(f"SELECT * FROM read_parquet('{root}/**/*.parquet', hive_partitioning = true)").pl()
-    in_arrow = polars.from_arrow(pyarrow.dataset.dataset(root, partitioning="hive").to_table())
-    frames = [in_polars, in_polars_glob, in_duckdb, in_arrow]
-    assert len({frame.height for frame in frames}) == 1, [frame.height for frame in frames]
-    assert all(sorted(frame.columns) == sorted(in_polars.columns) for frame in frames)
-    assert "step" in in_polars.columns and in_polars.height > 0
-    print(table, in_polars.shape, in_polars.schema)
+TYPES = {
+    "string": polars.String,
+    "list<string>": polars.List(polars.String),
+    "float64": polars.Float64,
+    "int64": polars.Int64,
+    "uint64": polars.UInt64,
+    "bool": polars.Boolean,
+}
 
-measurements = polars.scan_parquet(f"{folder}/data/measurements").collect()
+
+def seen(root, by_step):
+    """A table as each reader sees it, by folder and by glob, in one order of columns and rows."""
+    hive = {"hive_partitioning": True} if by_step else {}
+    arrow = pyarrow.dataset.dataset(root, partitioning="hive").to_table()
+    frames = {
+        "polars, folder": polars.scan_parquet(root).collect(),
+        "polars, glob": polars.scan_parquet(f"{root}/**/*.parquet", **hive).collect(),
+        "DuckDB, glob": duckdb.sql(f"FROM read_parquet('{root}/**/*.parquet', hive_partitioning = {by_step})").pl(),
+        "pyarrow, folder": polars.from_arrow(arrow),
+    }
+    assert len(arrow.to_pandas()) == arrow.num_rows
+    columns = sorted(frames["polars, folder"].columns)
+    for reader, frame in frames.items():
+        assert sorted(frame.columns) == columns, (reader, frame.columns)
+        if "step" in frame.columns:
+            # pyarrow takes a narrower type from the path.
+            frame = frame.with_columns(polars.col("step").cast(polars.Int64))
+        frames[reader] = frame.select(columns)
+    return frames
+
+
+def as_rows(frame):
+    return sorted(json.dumps(row, default=str, sort_keys=True) for row in frame.to_dicts())
+
+
+folder, schema_file = sys.argv[1:]
+data = pathlib.Path(folder, "data")
+schema = json.loads(pathlib.Path(schema_file).read_text())
+there = []
+for table in schema["tables"]:
+    root, by_step = data / table["name"], table["parts"] != "series"
+    if table["parts"] == "checkpoint-if-asked" and not root.exists():
+        continue
+    there.append(table["name"])
+    frames = seen(root, by_step)
+    first = frames["polars, folder"]
+    needed = {column["name"]: TYPES[column["type"]] for column in table["columns"]}
+    for reader, frame in frames.items():
+        assert dict(frame.schema) == needed, (table["name"], reader, frame.schema)
+        assert as_rows(frame) == as_rows(first), (table["name"], reader)
+    for column in table["columns"]:
+        assert column["null"] is not None or first[column["name"]].null_count() == 0, (table["name"], column["name"])
+    # The one file that `finish` makes: the same rows, in the order of the steps, with the columns as documented.
+    whole = polars.read_parquet(pathlib.Path(folder, "tables", table["name"] + ".parquet"))
+    assert whole.columns == [column["name"] for column in table["columns"]], whole.columns
+    assert as_rows(whole) == as_rows(first), table["name"]
+    assert not by_step or whole["step"].is_sorted(), table["name"]
+    if by_step:
+        # Any part of the parts is a table too: those with rows, those without, a single one.
+        parts = sorted(root.iterdir())
+        for some in (parts[:1], parts[1::2]):
+            with tempfile.TemporaryDirectory() as copy:
+                for part in some:
+                    shutil.copytree(part, pathlib.Path(copy, part.name))
+                counts = {frame.height for frame in seen(copy, True).values()}
+                steps = [int(part.name.removeprefix("step=")) for part in some]
+                assert counts == {first.filter(polars.col("step").is_in(steps)).height}, (table["name"], counts)
+    print(f"{table['name']}: {first.height} rows of {first.width} columns")
+assert {"measurements", "checkpoints", "failures", "bindings", "phases", "lags"} <= set(there), there
+assert sorted(path.name for path in data.iterdir()) == sorted(there), "tables that the schema does not name"
+
+measurements = polars.read_parquet(f"{folder}/tables/measurements.parquet")
 assert measurements["value"].null_count() == measurements["error"].len() - measurements["error"].null_count()
-assert measurements.schema["value"] == polars.Float64 and measurements.schema["flags"] == polars.List(polars.String)
 best = duckdb.sql(
-    f"""SELECT tap, step, value FROM read_parquet('{folder}/data/measurements/**/*.parquet', hive_partitioning = true)
+    f"""SELECT tap, step, value FROM '{folder}/tables/measurements.parquet'
         WHERE measure = 'usable' ORDER BY value DESC LIMIT 1"""
 ).fetchall()
 assert len(best) == 1 and 0.0 < best[0][2] <= math.log(10) + 1e-9, best

@@ -6,17 +6,18 @@
 
 Both sides use the ONNX Runtime of the Python that runs this. infoplane's seconds are those of the whole process,
 start, reading and writing included. Where it says "task", the rival's are those of the task alone, without Python's
-start and imports; where it says "process", those of the whole process too. `--replay-bench` and `--usable-bench` name
-the executables of benches/replay.rs and usable.rs (`cargo bench --no-run --bench replay` prints it): then both sides of
-`checkpoint-...` are the bare replay of one checkpoint on one thread, and both sides of `fit-...` one bare fit of a probe.
+start and imports; where it says "process", those of the whole process too. `--replay-bench`, `--usable-bench`,
+`--information-bench` and `--compress-bench` name the executables of those benches (`cargo bench --no-run --bench
+information` prints it): then both sides of `checkpoint-...`, `fit-...`, `estimate-...` and `pca-...` are the bare task,
+that of `checkpoint-...` in CPU seconds.
 """
 
 import argparse
 import csv
 import io
 import json
-import math
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -50,6 +51,8 @@ measures = []
 folder = "unused"
 """
 DIGITS_TAPS = ["conv1_act", "pool1", "conv2_act", "fc1_act", "logits"]
+# Of the neural decoder.
+STEPS = 500
 MNIST_TAPS = ["conv1_act", "conv2_act", "conv3_act", "fc1_act", "logits"]
 
 
@@ -86,11 +89,6 @@ def run(command, threads):
         return Finished(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, output.read())
 
 
-def number(value, form, unit=""):
-    """A number as text, and nothing for one that is not known."""
-    return "" if math.isnan(value) else f"{value:{form}}{unit}"
-
-
 class Side:
     """The seconds of one side of a race over all rounds."""
 
@@ -102,7 +100,8 @@ class Side:
         self.cpu += cpu
 
     def cells(self):
-        return [number(pick(times), ".3g") for times in (self.wall, self.cpu) for pick in (min, statistics.median)]
+        both = ((times, pick) for times in (self.wall, self.cpu) for pick in (min, statistics.median))
+        return [f"{pick(times):.3g}" if times else "" for times, pick in both]
 
 
 class Race:
@@ -111,6 +110,7 @@ class Race:
     def __init__(self, name, threads, ours, rival, task):
         self.name, self.threads, self.task, self.ours, self.rival = name, threads, task, ours, rival
         self.us, self.them = Side(), {}
+        self.values = {}
 
     def round(self):
         ours = run(self.ours(), self.threads)
@@ -121,6 +121,11 @@ class Race:
             for line in theirs.output.splitlines():
                 found = json.loads(line)
                 self.them.setdefault(found["rival"], Side()).add(found["seconds"], found["cpu_seconds"])
+                if isinstance(found["value"], dict):
+                    own = json.loads(ours.output)
+                    self.values[found["rival"]] = [
+                        (name, (own["details"] | own)[name], value) for name, value in found["value"].items()
+                    ]
         else:
             self.them.setdefault(Path(self.rival[0]).name, Side()).add([theirs.wall], [theirs.cpu])
 
@@ -128,37 +133,39 @@ class Race:
         for name, side in self.them.items():
             clocked = "task" if self.task else "process"
             ratios = [
-                number(pick(theirs) / pick(ours), ".1f", "x")
+                f"{pick(theirs) / pick(ours):.1f}x" if ours else ""
                 for theirs, ours in ((side.wall, self.us.wall), (side.cpu, self.us.cpu))
                 for pick in (min, statistics.median)
             ]
             yield [f"{self.name}, {self.threads} thr.", f"{name} ({clocked})", *self.us.cells(), *side.cells(), *ratios]
 
 
-class Bare(Race):
-    """A task without infoplane's start and files, by criterion; the rival's is one of `count` in what it clocks."""
+class Bench(Race):
+    """One function of a bench by criterion, without the start of a process: on one thread also in CPU seconds."""
 
-    def __init__(self, name, threads, bench, task, scratch, rival, settings=(), count=1):
-        self.samples = scratch / "criterion" / task / "new/sample.json"
-        self.count, self.said = count, {}
-        # The name of the bench without its group, and nothing behind it.
-        words = ["env", f"CRITERION_HOME={scratch / 'criterion'}", *settings, bench, "--bench", f"{task}$", "--noplot"]
-        super().__init__(name, threads, lambda: [*words, "--warm-up-time", 0.5, "--measurement-time", 3], rival, True)
+    def __init__(self, name, threads, bench, function, scratch, rival, count=1, settings=()):
+        words = ["env", f"CRITERION_HOME={scratch / 'criterion'}", *settings, bench, "--bench", f"^{re.escape(function)}$"]
+        self.samples = scratch / "criterion" / function / "new/sample.json"
+        # What the rival does at once.
+        self.count = count
+        options = ["--noplot", "--warm-up-time", 0.5, "--measurement-time", 3]
+        super().__init__(name, threads, lambda: [*words, *options], rival, True)
 
     def round(self):
         output = run(self.ours(), self.threads).output
-        self.said["infoplane"] = next((json.loads(line) for line in output.splitlines() if line.startswith("{")), None)
         samples = json.loads(self.samples.read_text())
         seconds = [time / iters / 1e9 for time, iters in zip(samples["times"], samples["iters"], strict=True)]
-        # One number a round, of tasks that differ their mean; on one thread CPU and wall are the same, on two criterion
-        # knows the wall alone.
-        taken = min(seconds) if self.count == 1 else statistics.mean(seconds)
-        self.us.add([taken], [taken if self.threads == 1 else float("nan")])
+        # The best of a round, since it is held against the best of the rival's; the mean where checkpoints differ.
+        best = statistics.mean(seconds) if self.count > 1 else min(seconds)
+        self.us.add([best], [best] if self.threads == 1 else [])
         for line in run([sys.executable, *self.rival], self.threads).output.splitlines():
             found = json.loads(line)
-            self.said[found["rival"]] = found["value"]
-            side = self.them.setdefault(found["rival"], Side())
-            side.add(*([time / self.count for time in found[clock]] for clock in ("seconds", "cpu_seconds")))
+            if isinstance(found["value"], dict):
+                own = next(json.loads(line) for line in output.splitlines() if line.startswith("{"))
+                self.values[found["rival"]] = [(name, own[name], value) for name, value in found["value"].items()]
+            walls, cpus = ([time / self.count for time in found[name]] for name in ("seconds", "cpu_seconds"))
+            # One checkpoint after the other, on one thread: what else ran beside it counts in neither.
+            self.them.setdefault(found["rival"], Side()).add(cpus if self.count > 1 else walls, cpus)
 
 
 def races(options, scratch):
@@ -181,10 +188,11 @@ def races(options, scratch):
             rival = [RIVALS / "replay.py", folder, *taps, "--processes", threads]
             yield Race(f"replay-{name}", threads, pipeline(file, threads), rival, True)
             if threads == 1 and options.replay_bench:
-                settings = [f"INFOPLANE_ARCHIVE={folder.resolve()}", f"INFOPLANE_TAPS={','.join(taps)}"]
                 count = len(list(folder.glob("step-*.safetensors")))
-                bench = options.replay_bench, "replay/checkpoint", scratch, rival, settings, count
-                yield Bare(f"checkpoint-{name}", threads, *bench)
+                settings = [f"INFOPLANE_ARCHIVE={folder.resolve()}", f"INFOPLANE_TAPS={','.join(taps)}"]
+                yield Bench(
+                    f"checkpoint-{name}", 1, options.replay_bench, "replay/checkpoint", scratch, rival, count, settings
+                )
     digits = BENCHES.parent / "pipelines/digits.toml"
     glue = [RIVALS / "glue.py", DIGITS, scratch / "glue.csv", "--processes"]
     for threads in (1, 2):
@@ -197,6 +205,16 @@ def races(options, scratch):
             ours = measure("information", "--x", x, "--y", y, "--estimator", "{ ksg = { neighbors = 5 } }",
                            "--interval", "{ none = {} }")
             yield Race(f"ksg-{d}+{d}", threads, ours, [RIVALS / "information.py", x, y, "--repeat", 2], True)
+        for n, d in ((10_000, 2), (10_000, 4), (10_000, 8), (50_000, 2), (50_000, 4), (50_000, 8)):
+            if options.information_bench:
+                rival = [RIVALS / "information.py", "--samples", n, "--dimensions", d, "--repeat", 1]
+                function = f"ksg/{n}x{d}+{d}"
+                yield Bench(f"estimate-{n}-{d}+{d}", threads, options.information_bench, function, scratch, rival)
+        for units, components in ((784, 4), (784, 16), (4096, 4), (4096, 16)):
+            if options.compress_bench:
+                rival = [RIVALS / "linear.py", "--units", units, "--components", components, "--repeat", 2]
+                function = f"compress/pca/{units}-{components}"
+                yield Bench(f"pca-{units}-{components}", threads, options.compress_bench, function, scratch, rival)
         for d in (64, 512):
             x, y = scratch / f"layer{d}.npy", scratch / "labels.npy"
             words = ["--x", x, "--labels", y, "--test-x", scratch / f"layer{d}-test.npy"]
@@ -205,12 +223,18 @@ def races(options, scratch):
             yield Race(f"probe-{d}", threads, measure("usable", *words), rival, True)
         for d in (64, 512, 4096) if options.usable_bench else ():
             rival = [RIVALS / "usable.py", "--units", d, "--repeat", 5 if d < 4096 else 1]
-            yield Bare(f"fit-{d}", threads, options.usable_bench, f"usable/fit/{d}", scratch, rival)
-        for d in (64, 512):
-            x, y = scratch / f"layer{d}.npy", scratch / "target.npy"
-            words = ["--x", x, "--target", y, "--held-out", 0.2, "--decoder", "{ linear = {} }"]
+            yield Bench(f"fit-{d}", threads, options.usable_bench, f"usable/fit/{d}", scratch, rival)
+        for d in (64, 512, 4096):
+            x, y = scratch / f"layer{d}.npy", scratch / f"target{d}.npy"
+            words = ["reconstruction", "--x", x, "--target", y, "--held-out", 0.2, "--seed", 0, "--decoder"]
             rival = [RIVALS / "linear.py", x, "--target", y, "--repeat", 1]
-            yield Race(f"decoder-{d}", threads, measure("reconstruction", *words), rival, True)
+            yield Race(f"decoder-{d}", threads, measure(*words, "{ linear = {} }"), rival, True)
+            if d != 512:
+                continue
+            # As many steps on both sides: no stop before.
+            mlp = f"{{ mlp = {{ max-steps = {STEPS}, patience = {STEPS} }} }}"
+            rival = [RIVALS / "network.py", x, y, "--steps", STEPS]
+            yield Race(f"mlp-decoder-{d}", threads, measure(*words, mlp), rival, True)
 
 
 def agreement(options, scratch):
@@ -243,6 +267,8 @@ def main():
     parser.add_argument("--infoplane", type=Path, default=BENCHES.parent / "target/release/infoplane")
     parser.add_argument("--replay-bench", type=Path, help="the executable of benches/replay.rs")
     parser.add_argument("--usable-bench", type=Path, help="the executable of benches/usable.rs")
+    parser.add_argument("--information-bench", type=Path, help="the executable of benches/information.rs")
+    parser.add_argument("--compress-bench", type=Path, help="the executable of benches/compress.rs")
     parser.add_argument("--mnist", type=Path, help="an archive with 40 checkpoints and 10,000 samples")
     options = parser.parse_args()
     from splitmix import write
@@ -267,9 +293,9 @@ def main():
             for row in race.rows():
                 print("| " + " | ".join(row) + " |")
         for race in chosen:
-            for side, said in getattr(race, "said", {}).items():
-                if said and "objective" in said:
-                    print(f"\n{race.name}, {side}: objective {said['objective']:.9f}, gradient {said['gradient_norm']:.1e}")
+            for rival, values in race.values.items():
+                words = [f"{name} {ours:.9g} here and {theirs:.9g} there" for name, ours, theirs in values]
+                print(f"\n{race.name}, {race.threads} thr., {rival}: {'; '.join(words)}", end="")
         agreement(options, scratch)
 
 

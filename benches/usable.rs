@@ -1,6 +1,11 @@
 //! Probes of 10,000 training samples of 10 classes: one fit of the linear family, a choice among ten penalties in five
 //! folds, and one fit of each other family.
-#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a bench fails by panicking and stores f32")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "a bench fails by panicking, stores f32 and talks to its caller"
+)]
 
 #[path = "../tests/estimators/data.rs"]
 mod data;

@@ -21,13 +21,25 @@ pub(crate) struct Cli {
     /// Print nothing but results and errors.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// How plan, progress, warnings and errors are written to the error stream.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people, and a progress bar on a terminal.
+    Text,
+    /// One JSON object a line: time, level, event, message, and more by event.
+    Json,
 }
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0    all good
   1    finished, but some rows have no value (each says why)
-  2    could not run: nothing, or not everything, was measured
+  2    could not run: nothing, or not everything, was measured; or the command line is wrong
   130  stopped by SIGINT; finished checkpoints are kept, the same command goes on
   143  stopped by SIGTERM; likewise
 
@@ -55,6 +67,28 @@ Examples:
   infoplane phases log.csv --value test_loss --direction falling     other people's curves
   infoplane phases probes.parquet --value accuracy --std-error se --by layer";
 
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  infoplane query results/digits \"SELECT step, tap, value FROM measurements WHERE measure = 'usable' ORDER BY value DESC LIMIT 5\"
+  infoplane query results/seed-* \"SELECT run, MIN(loss) FROM checkpoints GROUP BY run\"
+  infoplane query results/digits \"SELECT * FROM failures\" --format parquet > failures.parquet";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  infoplane show results/digits                      one run
+  infoplane show results/digits --measure usable     one measure
+  infoplane show results/seed-*                      mean and spread over runs";
+
+const FINISH_EXIT_CODES: &str = "\
+Exit codes:
+  0    all checkpoints are there, and `tables` holds one file a table
+  1    the same, but some checkpoints failed or some rows have no value
+  2    checkpoints are missing (they are listed), or the folder cannot be read or written
+
+Example:
+  infoplane run my.toml --shard 0/8        and all the others, anywhere, in any order
+  infoplane finish results/my              the same bytes as after one run";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -65,6 +99,11 @@ pub(crate) enum Command {
     /// Show which tensor feeds which weight of the graph, on what evidence, and whether that is proven.
     #[command(after_help = BIND_EXIT_CODES)]
     Bind(Bind),
+    /// Look at checkpoints, a graph and samples, and write a pipeline file that runs.
+    #[command(
+        after_help = "Example:\n  infoplane init checkpoints model.onnx inputs.npy labels.npy    then: infoplane run checkpoints.toml"
+    )]
+    Init(Init),
     /// List a checkpoint's tensors, a series' checkpoints, or a graph's tappable tensors.
     Inspect(Inspect),
     /// One estimator on arrays on disk; prints one JSON object.
@@ -77,8 +116,34 @@ pub(crate) enum Command {
     /// When each curve turned: phases, change points and lags of a result folder, or of curves in a file.
     #[command(after_help = PHASES_EXAMPLES)]
     Phases(Phases),
-    /// SQL over a result folder; the tables are `measurements`, `checkpoints`, `phases` and `lags`.
+    /// SQL over result folders; `infoplane schema` lists the tables and their columns.
+    #[command(after_help = QUERY_EXAMPLES)]
     Query(Query),
+    /// One HTML file about a run, or about several side by side: it opens offline in any browser.
+    #[command(
+        after_help = "Example:\n  infoplane report results/digits -o digits.html\n  infoplane report results/seed-* -o seeds.html"
+    )]
+    Report(Report),
+    /// One figure of a run, for papers: SVG or PNG.
+    #[command(
+        after_help = "Examples:\n  infoplane plot results/digits -o digits.svg                                         every main measure over steps\n  infoplane plot results/digits --figure heat-map --measure usable -o usable.png     layers and steps\n  infoplane plot results/digits --figure plane -o plane.svg                           I(X;T) against I(T;Y)\n  infoplane plot results/usable-coarse --figure plane --measure usable-fraction:fine --measure usable-fraction:coarse -o task.svg"
+    )]
+    Plot(Plot),
+    /// The standard views of result folders: what each layer knew, the best checkpoints, flags and failures.
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(Show),
+    /// Check that every planned checkpoint is there, and put each table into one file; safe to run again.
+    #[command(after_help = FINISH_EXIT_CODES)]
+    Finish(Finish),
+    /// Every table and column: name, type, unit, meaning, and what a null says.
+    Schema(Schema),
+    /// The completion script of a shell.
+    #[command(
+        after_help = "Example:\n  infoplane completions bash > ~/.local/share/bash-completion/completions/infoplane"
+    )]
+    Completions(Completions),
+    /// Write manual pages, one a command.
+    Man(Man),
 }
 
 /// `run`
@@ -115,6 +180,22 @@ pub(crate) struct Bind {
     /// Write the rules that were found into the pipeline file's `[graph.bind]`.
     #[arg(long)]
     pub(crate) write: bool,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The checkpoints: a folder, a glob or a URL.
+    pub(crate) checkpoints: String,
+    /// The ONNX model.
+    pub(crate) model: PathBuf,
+    /// The inputs, `.npy` or `.npz` [default: `inputs.npy` beside the checkpoints or the model].
+    pub(crate) inputs: Option<PathBuf>,
+    /// Labels, `.npy` [default: `labels.npy` beside them, if there]; `labels_color.npy` makes the column `color`.
+    pub(crate) labels: Vec<PathBuf>,
+    /// The pipeline file [default: the name of the checkpoints' folder].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// `inspect`
@@ -191,13 +272,125 @@ pub(crate) enum PartOf {
 /// `query`
 #[derive(Debug, Args)]
 pub(crate) struct Query {
+    /// The result folders; of several, the column `run` tells rows apart.
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// The query, in polars' SQL.
+    #[arg(required = true)]
+    pub(crate) sql: String,
+    /// How rows are written; `parquet` keeps the types of the columns, and needs a file to go to.
+    #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
+    pub(crate) format: QueryFormat,
+}
+
+/// How the rows of a query are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum QueryFormat {
+    /// Comma-separated values with a header.
+    Csv,
+    /// One array of objects.
+    Json,
+    /// One Parquet file.
+    Parquet,
+    /// Aligned columns.
+    Table,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The result folders; of several, means and spreads at the steps that all have.
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// Only this measure, such as `usable`; `loss` and `accuracy` are the network's own.
+    #[arg(long)]
+    pub(crate) measure: Option<String>,
+    /// Only against this variable: `input`, a label or a tap.
+    #[arg(long)]
+    pub(crate) variable: Option<String>,
+}
+
+/// `finish`
+#[derive(Debug, Args)]
+pub(crate) struct Finish {
     /// The result folder.
     pub(crate) results: PathBuf,
-    /// The query, in polars' SQL.
-    pub(crate) sql: String,
-    /// How rows are written.
-    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
-    pub(crate) format: OutputFormat,
+    /// What is there, missing and failed, as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `schema`
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// How the schema is written.
+    #[arg(long, value_enum, default_value_t = SchemaFormat::Json)]
+    pub(crate) format: SchemaFormat,
+}
+
+/// How the schema is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SchemaFormat {
+    /// One object with the version and an array of tables.
+    Json,
+    /// A section for each table.
+    Markdown,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `man`
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The folder for the pages, such as `~/.local/share/man/man1`.
+    pub(crate) folder: PathBuf,
+}
+
+/// `plot`
+#[derive(Debug, Args)]
+pub(crate) struct Plot {
+    /// The result folder.
+    pub(crate) results: PathBuf,
+    /// What is drawn.
+    #[arg(long, value_enum, default_value_t = FigureKind::Curves)]
+    pub(crate) figure: FigureKind,
+    /// A measure, and behind a colon its variable, such as `usable:digit`; may be given several times; of a plane two:
+    /// across and up [default: the main measures, and the network's loss and accuracy].
+    #[arg(long)]
+    pub(crate) measure: Vec<String>,
+    /// Of a plane: the last step that is drawn.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) until: Option<u64>,
+    /// The file to write, `.svg` or `.png`.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FigureKind {
+    /// Each measure over steps, with bands.
+    Curves,
+    /// Each measure over layers and steps.
+    HeatMap,
+    /// One measure against another: the information plane.
+    Plane,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The result folders of one run, or of several.
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// The file to write.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
 }
 
 /// How rows are written.
@@ -217,6 +410,9 @@ pub(crate) struct Verify {
     /// Only this estimator, as in a pipeline file; may be given several times.
     #[arg(long)]
     pub(crate) estimator: Vec<String>,
+    /// Which distributions.
+    #[arg(long, value_enum, default_value_t = Known::Own)]
+    pub(crate) known: Known,
     /// Only distributions with this in their name.
     #[arg(long)]
     pub(crate) distribution: Option<String>,
@@ -232,6 +428,15 @@ pub(crate) struct Verify {
     /// One JSON array in place of the table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Distributions whose information is known.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Known {
+    /// A catalogue of our own: one of each kind.
+    Own,
+    /// The tasks of the benchmark of Czyż et al. (2023) that have closed forms.
+    BeyondNormal,
 }
 
 /// `measure`

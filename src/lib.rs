@@ -17,7 +17,7 @@
 //! | [`estimate`] | pure functions from arrays to numbers with an uncertainty |
 //! | [`dynamics`] | when a curve over steps turns: phases, change points, lags; pure functions too |
 //! | [`table`] | typed Parquet, one part a checkpoint |
-//! | [`report`] | queries and the table that a run ends with |
+//! | [`report`] | queries, the table that a run ends with, the page and the figures |
 //! | [`pipeline`] | the pipeline file, the plan, the run |
 //!
 //! # Invariants

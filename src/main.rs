@@ -8,8 +8,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use infoplane::pipeline::PipelineError;
+use serde_json::json;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, LogFormat};
 
 fn main() -> ExitCode {
     #[expect(
@@ -25,16 +26,26 @@ fn main() -> ExitCode {
         Command::Run(arguments) => command::run(&cli, arguments),
         Command::Check(arguments) => command::check(&cli, arguments),
         Command::Bind(arguments) => command::bind(&cli, arguments),
+        Command::Init(arguments) => command::init(&cli, arguments),
         Command::Inspect(arguments) => command::inspect(&cli, arguments),
         Command::Measure(arguments) => command::measure(arguments),
-        Command::Verify(arguments) => command::verify(arguments),
+        Command::Verify(arguments) => command::verify(&cli, arguments),
         Command::Phases(arguments) => command::phases(arguments),
         Command::Query(arguments) => command::query(arguments),
+        Command::Report(arguments) => command::report(arguments),
+        Command::Plot(arguments) => command::plot(arguments),
+        Command::Show(arguments) => command::show(arguments),
+        Command::Finish(arguments) => command::finish(arguments),
+        Command::Schema(arguments) => command::schema(arguments),
+        Command::Completions(arguments) => command::completions(arguments),
+        Command::Man(arguments) => command::man(arguments),
     };
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", chain(&error));
+            let text = chain(&error);
+            let prefix = if matches!(cli.log_format, LogFormat::Text) { "error: " } else { "" };
+            command::log::tell(cli.log_format, "error", "error", &format!("{prefix}{text}"), &json!({}));
             exit_code(&error)
         }
     }

@@ -33,7 +33,9 @@ fn help_names_the_commands_and_the_exit_codes() {
         ("check", &["<PIPELINE>"]),
         ("inspect", &["<PATH>"]),
         ("measure", &["information", "usable", "reconstruction", "bottleneck", "gradient", "typicality"]),
-        ("verify", &["--estimator", "--distribution", "--samples", "--draws", "--json"]),
+        ("verify", &["--estimator", "--known", "--distribution", "--samples", "--draws", "--json"]),
+        ("report", &["<RESULTS>...", "--output <FILE>"]),
+        ("plot", &["<RESULTS>", "--output <FILE>", "--measure", "--until <STEP>", "curves", "heat-map", "plane"]),
         ("query", &["<RESULTS>", "<SQL>", "--format", "csv", "json", "table"]),
     ];
     for (name, words) in commands {
@@ -54,6 +56,16 @@ fn wrong_arguments_are_refused() {
         assert!(outcome.out.is_empty() && !outcome.err.is_empty(), "{outcome:?}");
     }
     contains_all(&run_program(["run", "p.toml", "--shard", "3/3"]).err, &["3/3", "needed I/N with I from 0 to N − 1"]);
+}
+
+#[test]
+fn figures_and_pages_of_nothing_are_refused() {
+    let outcome = run_program(["plot", "nowhere", "-o", "figure.jpg"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    contains_all(&outcome.err, &["figure.jpg", ".svg", ".png"]);
+    let outcome = run_program(["report", "nowhere", "-o", "page.html"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    contains_all(&outcome.err, &["nowhere", "found no results"]);
 }
 
 #[test]
@@ -427,6 +439,9 @@ fn verify_prints_a_table_and_json() {
     // The error of the mean of 5 draws of 200 samples is 0.75/√1000 = .024 at this correlation.
     assert!(normal["error"].as_f64().unwrap().abs() < 0.1, "{normal}");
     assert!(normal["covered"].as_u64().unwrap() >= 2 && normal["n_draws"] == 5, "{normal}");
+    let of_benchmark = ["verify", "--known", "beyond-normal", "--distribution", "Wiggly", "--samples", "200"];
+    let table = run_program(of_benchmark.into_iter().chain(["--estimator", "{ gaussian = {} }"])).success();
+    contains_all(&table, &["Wiggly @ Bivariate normal 1 × 1", "0.413"]);
     run_program(["verify", "--distribution", "nothing like it"]).refused(&["--distribution", "swiss roll"]);
     run_program(["verify", "--estimator", "{ mine = {} }"]).refused(&["unknown variant `mine`"]);
 }

@@ -643,8 +643,8 @@ fn a_folder_with_the_results_of_another_plan_is_refused_and_left_alone() {
     let other = scene.path("elsewhere");
     scene.run(&["--output", other.to_str().unwrap()]).success();
     assert_eq!(files(&scene.results()), before);
-    // Two of each checkpoint, and phases and lags.
-    assert_eq!(parts(&other).len(), 2 * 3 + 2);
+    // Three of each checkpoint, and bindings, phases and lags.
+    assert_eq!(parts(&other).len(), 3 * 3 + 3);
 }
 
 #[test]

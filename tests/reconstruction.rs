@@ -115,9 +115,36 @@ fn a_reconstruction_gives_all_its_rows() {
 }
 
 #[test]
+fn a_convolutional_decoder_reads_rows_and_images() {
+    let scene = scene(
+        &[4000],
+        "[\"conv2_act\", \"fc1_act\"]",
+        &[
+            "{ reconstruction = { decoder = { convolution = { image = [1, 8, 8], spatial = [[12, 4, 4]], channels = [8, 4], \
+           learning-rate = 0.01, max-steps = 128 } } } }",
+        ],
+    );
+    scene.run(&[]).success();
+    let rows = scene.query(
+        "SELECT tap, value, n_units, estimator, details FROM measurements WHERE measure = 'fraction-unexplained'",
+    );
+    let details = scene.query("SELECT tap, details FROM measurements WHERE measure = 'reconstruction'");
+    for (row, details, reads) in [(&rows[0], &details[0], "an image"), (&rows[1], &details[1], "a row")] {
+        assert_eq!(row["estimator"], "convolution");
+        assert!((0.0..0.9).contains(&number(row, "value")), "{row}");
+        assert!(details.to_string().contains(reads), "{details}");
+    }
+}
+
+#[test]
 fn what_cannot_be_rebuilt_is_refused() {
     for (measure, words) in [
-        ("of = \"fc9\", decoder = { linear = {} }", &["no tap `fc9`", "`input` or one of: logits"][..]),
+        ("decoder = { mlp = { learning-rate = 0.0 } }", &["rate 0 is not positive"][..]),
+        (
+            "decoder = { convolution = { image = [1, 8, 8], channels = [70000] } }",
+            &["found 70000, needed 65536 at most"],
+        ),
+        ("of = \"fc9\", decoder = { linear = {} }", &["no tap `fc9`", "`input` or one of: logits"]),
         ("of = \"logits\", pool = 2, decoder = { linear = {} }", &["`pool` is for the input", "[replay] pool"]),
         ("per-class = \"colour\", decoder = { linear = {} }", &["no label column `colour`"]),
         (

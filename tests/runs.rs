@@ -220,8 +220,8 @@ fn threads_shards_and_kills_do_not_change_a_byte() {
     let folder = |name: &str| scene.path(name).display().to_string();
     scene.run(&["--threads", "1", "--output", &folder("one")]).success();
     let expected = parts(&scene.path("one"));
-    // Two tables of six parts each, and two of the whole series.
-    assert_eq!(expected.len(), 14);
+    // Three tables of six parts each, and three of the whole series.
+    assert_eq!(expected.len(), 21);
     scene.run(&["--threads", "2", "--output", &folder("two")]).success();
     assert!(parts(&scene.path("two")) == expected, "2 threads gave other bytes");
 
@@ -659,8 +659,11 @@ fn a_run_writes_nothing_outside_its_folder() {
     let results: Vec<String> = files(&scene.results()).into_keys().collect();
     let steps = [0, 1, 4000].iter();
     let mut expected: Vec<String> = steps
-        .flat_map(|step| ["checkpoints", "measurements"].map(|table| format!("data/{table}/step={step}/part.parquet")))
-        .chain(["data/lags/part.parquet", "data/phases/part.parquet", "work/plan.json"].map(str::to_owned))
+        .flat_map(|step| {
+            ["checkpoints", "failures", "measurements"].map(|table| format!("data/{table}/step={step}/part.parquet"))
+        })
+        .chain(["bindings", "lags", "phases"].map(|table| format!("data/{table}/part.parquet")))
+        .chain(["work/plan.json".to_owned()])
         .collect();
     expected.sort();
     assert_eq!(results, expected);

@@ -85,8 +85,8 @@ fn a_measure_gives_all_its_rows() {
     assert!((right as f64 / 300.0 - of("accuracy")[0]["value"].as_f64().unwrap()).abs() < 1e-12);
 }
 
-/// Layer, penalty, objective and held-out cross-entropy: tests/estimators/goldens/probe_digits.py with scikit-learn 1.9.1
-/// and ONNX Runtime 1.28.0.
+/// Layer, penalty, objective and held-out cross-entropy: `tests/estimators/goldens/probe_digits.py` with scikit-learn
+/// 1.9.1 and ONNX Runtime 1.28.0.
 const OPTIMA: [(&str, f64, f64, f64); 12] = [
     ("conv1_act", 1e-2, 0.053_011_265_395, 0.129_409_721_301),
     ("conv1_act", 1e-3, 0.010_382_478_092, 0.136_719_037_108),

@@ -14,12 +14,12 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 THREADS = int(os.environ.setdefault("OMP_NUM_THREADS", "1"))
 
 
-def tune():
-    """One thread for scipy's copy of OpenBLAS, the others for numpy's: with more in both, they fight over the cores."""
+def tune(scipy=1):
+    """One thread for scipy's copy of OpenBLAS if not more, the others for numpy's: with more in both, they often fight."""
     from threadpoolctl import ThreadpoolController
 
     for pool in ThreadpoolController().lib_controllers:
-        pool.set_num_threads(1 if "scipy.libs" in (pool.filepath or "") else THREADS)
+        pool.set_num_threads(scipy if "scipy.libs" in (pool.filepath or "") else THREADS)
 
 
 def report(rival, task, repeats, judge=lambda value: value):

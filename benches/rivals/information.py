@@ -1,19 +1,22 @@
 """Mutual information in Python: KSG-1 and Ross with Chebyshev distances, pairwise bounds.
 
 `python information.py X.npy Y.npy [--neighbors 5] [--repeat 5]` times KSG-1 with both trees:
-  scipy     cKDTree, on as many threads as OMP_NUM_THREADS says
-  sklearn   KDTree, one thread: the tree and the way of NPEET
+  scipy     cKDTree
+  sklearn   KDTree: the tree and the way of NPEET
+both on as many threads as OMP_NUM_THREADS says. `--samples N --dimensions D` in place of the files draws normal samples.
 `python information.py --bounds LAYER.npy [--variance 10]` times both pairwise bounds of a layer, by one matrix product
 in single precision.
 """
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 
 import clock
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 from sklearn.neighbors import KDTree
+from splitmix import pair
 
 
 def mean_information(k, nx, ny):
@@ -32,11 +35,22 @@ def ksg_by_scipy(x, y, k):
     return mean_information(k, *counts)
 
 
+def in_threads(task, n):
+    """A task over parts of n rows; scikit-learn's trees let other threads run meanwhile."""
+    parts = [part for part in np.array_split(np.arange(n), 8 * clock.THREADS) if len(part)]
+    with ThreadPoolExecutor(clock.THREADS) as pool:
+        return np.concatenate(list(pool.map(lambda part: task(slice(part[0], part[-1] + 1)), parts)))
+
+
 def ksg_by_sklearn(x, y, k):
-    joint = np.hstack([x, y])
-    distances, _ = KDTree(joint, metric="chebyshev").query(joint, k=k + 1)
-    radii = np.nextafter(distances[:, k], 0)
-    counts = [KDTree(side, metric="chebyshev").query_radius(side, radii, count_only=True) - 1 for side in (x, y)]
+    joint, n = np.hstack([x, y]), len(x)
+    tree = KDTree(joint, metric="chebyshev")
+    radii = np.nextafter(in_threads(lambda rows: tree.query(joint[rows], k=k + 1)[0][:, k], n), 0)
+    counts = []
+    for side in (x, y):
+        tree = KDTree(side, metric="chebyshev")
+        near = in_threads(lambda rows, tree=tree, side=side: tree.query_radius(side[rows], radii[rows], count_only=True), n)
+        counts.append(near - 1)
     return mean_information(k, *counts)
 
 
@@ -71,6 +85,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("x", nargs="?")
     parser.add_argument("y", nargs="?")
+    parser.add_argument("--samples", type=int)
+    parser.add_argument("--dimensions", type=int, default=4)
     parser.add_argument("--bounds")
     parser.add_argument("--variance", type=float, default=10.0)
     parser.add_argument("--neighbors", type=int, default=5)
@@ -80,7 +96,10 @@ def main():
         layer = np.load(options.bounds)
         clock.report("numpy", lambda: pairwise_bounds(layer, options.variance), options.repeat)
         return
-    x, y = np.load(options.x), np.load(options.y)
+    if options.samples:
+        x, y = pair(options.samples, options.dimensions)
+    else:
+        x, y = np.load(options.x), np.load(options.y)
     for name, rival in (("scipy", ksg_by_scipy), ("sklearn", ksg_by_sklearn)):
         clock.report(name, lambda rival=rival: rival(x, y, options.neighbors), options.repeat)
 

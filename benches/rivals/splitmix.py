@@ -83,16 +83,16 @@ def write(folder):
     for d in (1, 4, 8):
         for name, values in zip("xy", pair(10_000, d), strict=True):
             np.save(folder / f"{name}{d}.npy", values)
-    for d in (64, 512):
+    mixing = normals(50, 64 * 784).reshape(64, 784)
+    noise = normals(51, 10_000 * 784).reshape(10_000, 784)
+    for d in (64, 512, 4096):
         z, labels = layer(10_100, d, 10, 40)
         np.save(folder / f"layer{d}.npy", z[:10_000].astype(np.float32))
         np.save(folder / f"layer{d}-test.npy", z[10_000:].astype(np.float32))
+        # A target of 784 pixels that the layer knows in part.
+        np.save(folder / f"target{d}.npy", (z[:10_000, :64] @ mixing / 8 + noise).astype(np.float32))
     np.save(folder / "labels.npy", labels[:10_000])
     np.save(folder / "labels-test.npy", labels[10_000:])
-    # A target that a layer of 64 units knows in part: 784 pixels.
-    mixing = normals(50, 64 * 784).reshape(64, 784)
-    target = np.load(folder / "layer64.npy") @ mixing / 8 + normals(51, 10_000 * 784).reshape(10_000, 784)
-    np.save(folder / "target.npy", target.astype(np.float32))
 
 
 if __name__ == "__main__":

@@ -48,11 +48,14 @@ pub(crate) fn bind(cli: &Cli, arguments: &Bind) -> anyhow::Result<ExitCode> {
 /// Compares every checkpoint that has a record, as many at a time as there are cores.
 fn records(cli: &Cli, plan: &Plan) -> Vec<Checked> {
     let checkpoints = plan.recorded();
-    let progress = Progress::new(cli.quiet || checkpoints.is_empty());
+    if checkpoints.is_empty() {
+        return Vec::new();
+    }
+    let progress = Progress::new(cli, "checkpoints", "ckpt");
     progress.tell(Event::Planned(checkpoints.len()));
     let checked = checkpoints.par_iter().map(|checkpoint| {
         let checked = plan.check_record(checkpoint).map_err(|error| error.to_string());
-        progress.tell(Event::Done);
+        progress.tell(Event::Done { file: checkpoint.name().to_owned() });
         (checkpoint.step(), checked)
     });
     let checked = checked.collect();

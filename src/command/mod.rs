@@ -2,36 +2,38 @@
 
 mod bind;
 mod bottleneck;
+mod finish;
 mod gradient;
+mod init;
 mod inspect;
+pub(crate) mod log;
 mod measure;
 mod phases;
 mod progress;
+mod report;
+mod results;
 mod run;
+mod shell;
 mod typicality;
 mod verify;
 
 pub(crate) use bind::bind;
+pub(crate) use finish::finish;
+pub(crate) use init::init;
 pub(crate) use inspect::inspect;
 pub(crate) use measure::measure;
 pub(crate) use phases::phases;
+pub(crate) use report::{plot, report};
+pub(crate) use results::{query, schema, show};
 pub(crate) use run::{check, run};
+pub(crate) use shell::{completions, man};
 pub(crate) use verify::verify;
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
-use infoplane::report::{self, Answer, Format};
-use infoplane::table::Folder;
+use infoplane::report::{Answer, Format};
 
-use crate::cli::{OutputFormat, Query};
-
-/// `query`: SQL over a result folder.
-pub(crate) fn query(arguments: &Query) -> anyhow::Result<ExitCode> {
-    let answer = report::query(&Folder::open(&arguments.results)?, &arguments.sql)?;
-    print_answer(&answer, arguments.format)?;
-    Ok(ExitCode::SUCCESS)
-}
+use crate::cli::OutputFormat;
 
 /// Prints rows in the format that was asked for.
 fn print_answer(answer: &Answer, format: OutputFormat) -> anyhow::Result<()> {
@@ -42,14 +44,19 @@ fn print_answer(answer: &Answer, format: OutputFormat) -> anyhow::Result<()> {
     };
     let mut text = Vec::new();
     answer.write(format, &mut text)?;
-    print(&String::from_utf8(text)?)?;
+    print_bytes(&text)?;
     Ok(())
 }
 
-/// Prints to the standard output; a reader such as `head` that has seen enough is no error.
+/// Prints to the standard output.
 fn print(text: &str) -> io::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// Writes to the standard output; a reader such as `head` that has seen enough is no error.
+fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }

@@ -13,12 +13,13 @@ use infoplane::replay::Runtime;
 use infoplane::report;
 use infoplane::table::Folder;
 use rayon::ThreadPoolBuilder;
+use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::phases::write_phases;
-use super::print;
 use super::progress::Progress;
+use super::{log, print};
 use crate::cli::{Check, Cli, Run};
 
 /// `run`: measures, and ends with a table of what each layer knew.
@@ -28,10 +29,11 @@ pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
     let runtime = runtime(cli)?;
     let plan = pool.install(|| Plan::new(&arguments.pipeline, arguments.output.as_deref(), runtime))?;
     if !cli.quiet {
-        eprintln!("{plan}");
+        let facts = json!({ "plan": plan.hash, "checkpoints": plan.checkpoints.len() });
+        log::tell(cli.log_format, "info", "plan", &plan.to_string(), &facts);
     }
     let shard = arguments.shard.map_or(Ok(Shard::whole()), |(index, count)| Shard::new(index, count))?;
-    let progress = Progress::new(cli.quiet);
+    let progress = Progress::new(cli, "checkpoints", "ckpt");
     // Until here there is nothing to keep, and a signal simply ends the process.
     let signal = watch_signals()?;
     let stopping = || match signal.load(Ordering::Relaxed) {
@@ -77,7 +79,7 @@ pub(crate) fn check(cli: &Cli, arguments: &Check) -> anyhow::Result<ExitCode> {
 pub(super) fn runtime(cli: &Cli) -> anyhow::Result<&'static Runtime> {
     Ok(Runtime::start(cli.offline, &|line| {
         if !cli.quiet {
-            eprintln!("{line}");
+            log::tell(cli.log_format, "info", "fetch", line, &json!({}));
         }
     })?)
 }

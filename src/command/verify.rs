@@ -6,14 +6,15 @@ use anyhow::bail;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use infoplane::estimate::information::{Against, Estimator, Intervals, measure};
-use infoplane::estimate::known::{Drawn, Known, catalogue};
+use infoplane::estimate::known::{Drawn, Known, beyond_normal, catalogue};
 use infoplane::estimate::{Estimate, EstimateError, Flag};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::measure::toml_value;
 use super::print;
-use crate::cli::Verify;
+use super::progress::Progress;
+use crate::cli::{Cli, Known as Set, Verify};
 
 /// The estimators that are verified where none is named.
 const ESTIMATORS: [&str; 12] = [
@@ -53,12 +54,15 @@ struct Verified {
 }
 
 /// `verify`
-pub(crate) fn verify(arguments: &Verify) -> anyhow::Result<ExitCode> {
+pub(crate) fn verify(cli: &Cli, arguments: &Verify) -> anyhow::Result<ExitCode> {
     let named = arguments.estimator.iter().map(String::as_str);
     let texts: Vec<&str> = if arguments.estimator.is_empty() { ESTIMATORS.to_vec() } else { named.collect() };
     let estimators: Vec<Estimator> =
         texts.iter().map(|text| toml_value("--estimator", text)).collect::<anyhow::Result<_>>()?;
-    let all = catalogue();
+    let all = match arguments.known {
+        Set::Own => catalogue(),
+        Set::BeyondNormal => beyond_normal(),
+    };
     let known: Vec<&Known> = match &arguments.distribution {
         None => all.iter().collect(),
         Some(part) => all.iter().filter(|known| known.name.contains(part.as_str())).collect(),
@@ -69,8 +73,17 @@ pub(crate) fn verify(arguments: &Verify) -> anyhow::Result<ExitCode> {
     }
     let cells: Vec<(&Estimator, &Known)> =
         estimators.iter().flat_map(|estimator| known.iter().map(move |known| (estimator, *known))).collect();
-    let verified: Vec<Verified> =
-        cells.par_iter().flat_map_iter(|(estimator, known)| verified(estimator, known, arguments)).collect();
+    let progress = Progress::new(cli, "estimates", "estimate");
+    progress.planned(cells.len());
+    let verified: Vec<Verified> = cells
+        .par_iter()
+        .flat_map_iter(|(estimator, known)| {
+            let rows = verified(estimator, known, arguments);
+            progress.one_done();
+            rows
+        })
+        .collect();
+    progress.finish();
     if arguments.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&verified)?))?;
     } else {

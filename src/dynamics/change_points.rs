@@ -38,7 +38,7 @@ const FLAT: f64 = 2.0;
 ///
 /// # Cost
 ///
-/// O(`most` n²) for n checkpoints.
+/// O(`most` n²) for n checkpoints, and a table of n² numbers.
 ///
 /// # Reference
 ///
@@ -65,7 +65,7 @@ impl ChangePoints {
     pub fn phases(&self, curve: &Curve) -> Vec<Phase> {
         let lines = Lines::new(curve);
         let n = curve.steps().len();
-        let starts = self.starts(&lines, n);
+        let starts = self.starts(&Misfits::new(&lines), n);
         let end = |index: usize| starts.get(index + 1).map_or(n, |boundary| boundary.place);
         let phase = |(index, boundary): (usize, &Boundary)| {
             let name = lines.name(boundary.place, end(index));
@@ -79,14 +79,14 @@ impl ChangePoints {
     }
 
     /// The first checkpoint of each stretch.
-    fn starts(&self, lines: &Lines, n: usize) -> Vec<Boundary> {
+    fn starts(&self, misfits: &Misfits, n: usize) -> Vec<Boundary> {
         // best[k][end]: the least sum of k + 1 stretches that end before `end`, and where the last of them starts.
-        let mut best = vec![(0..=n).map(|end| (lines.misfit(0, end), 0)).collect::<Vec<_>>()];
+        let mut best = vec![(0..=n).map(|end| (misfits.of(0, end), 0)).collect::<Vec<_>>()];
         for stretches in 1..self.most.clamp(1, n / FEWEST) {
             let before = &best[stretches - 1];
             let split = |end: usize| {
                 let starts = stretches * FEWEST..(end + 1).saturating_sub(FEWEST);
-                let sums = starts.map(|start| (before[start].0 + lines.misfit(start, end), start));
+                let sums = starts.map(|start| (before[start].0 + misfits.of(start, end), start));
                 sums.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((f64::INFINITY, 0))
             };
             best.push((0..=n).map(split).collect());
@@ -100,14 +100,14 @@ impl ChangePoints {
         }
         places.reverse();
         let mut starts = vec![Boundary { place: 0, interval: None }];
-        starts.extend(places.windows(3).map(|around| self.boundary(lines, around)));
+        starts.extend(places.windows(3).map(|around| self.boundary(misfits, around)));
         starts
     }
 
     /// A change, and where else it might lie between the changes on its sides.
-    fn boundary(&self, lines: &Lines, around: &[usize]) -> Boundary {
+    fn boundary(&self, misfits: &Misfits, around: &[usize]) -> Boundary {
         let (before, place, after) = (around[0], around[1], around[2]);
-        let misfit = |place: usize| lines.misfit(before, place) + lines.misfit(place, after);
+        let misfit = |place: usize| misfits.of(before, place) + misfits.of(place, after);
         let most = misfit(place) + self.errors.powi(2);
         let possible = |other: &usize| *other == place || misfit(*other) <= most;
         let places = before + FEWEST..=after - FEWEST;
@@ -134,24 +134,18 @@ impl Lines {
         Self { x, y, weights }
     }
 
-    /// The weighted squared distance of some points to their line, and its slope with its standard error.
-    fn line(&self, from: usize, to: usize) -> (f64, f64, f64) {
+    /// The slope of the line of some points, and its standard error.
+    fn slope(&self, from: usize, to: usize) -> (f64, f64) {
         let sum = |of: &dyn Fn(usize) -> f64| (from..to).map(|place| self.weights[place] * of(place)).sum::<f64>();
         let weight = sum(&|_| 1.0);
         let (x, y) = (sum(&|place| self.x[place]) / weight, sum(&|place| self.y[place]) / weight);
         let xx = sum(&|place| (self.x[place] - x).powi(2));
         let slope = sum(&|place| (self.x[place] - x) * (self.y[place] - y)) / xx;
-        let misfit = sum(&|place| (self.y[place] - y - slope * (self.x[place] - x)).powi(2));
-        (misfit, slope, xx.sqrt().recip())
-    }
-
-    /// The weighted squared distance of some points to their line; infinite for too few points.
-    fn misfit(&self, from: usize, to: usize) -> f64 {
-        if to < from + FEWEST { f64::INFINITY } else { self.line(from, to).0 }
+        (slope, xx.sqrt().recip())
     }
 
     fn name(&self, from: usize, to: usize) -> PhaseName {
-        let (_, slope, error) = self.line(from, to);
+        let (slope, error) = self.slope(from, to);
         if slope.abs() <= FLAT * error {
             PhaseName::Flat
         } else if slope > 0.0 {
@@ -159,6 +153,47 @@ impl Lines {
         } else {
             PhaseName::Falling
         }
+    }
+}
+
+/// The weighted squared distances of all stretches to their lines.
+struct Misfits {
+    n: usize,
+    /// By the first checkpoint, and by the first one behind.
+    values: Vec<f64>,
+}
+
+impl Misfits {
+    /// Each stretch from the one that lacks its last point: by what the line of the others says of that point, so that
+    /// no digits cancel however small the errors are.
+    fn new(lines: &Lines) -> Self {
+        let n = lines.x.len();
+        let mut values = vec![f64::INFINITY; n * (n + 1)];
+        for from in 0..n {
+            let (mut weight, mut x, mut y, mut xx, mut xy, mut misfit) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+            for to in from..n {
+                let own = lines.weights[to];
+                let (right, up) = (lines.x[to] - x, lines.y[to] - y);
+                if to > from + 1 {
+                    let off: f64 = up - xy / xx * right;
+                    misfit += off * off / (1.0 / own + 1.0 / weight + right * right / xx);
+                }
+                weight += own;
+                x += own / weight * right;
+                y += own / weight * up;
+                xx += own * right * (lines.x[to] - x);
+                xy += own * right * (lines.y[to] - y);
+                if to + 1 >= from + FEWEST {
+                    values[from * (n + 1) + to + 1] = misfit;
+                }
+            }
+        }
+        Self { n, values }
+    }
+
+    /// That of the points `from..to`; infinite for too few points.
+    fn of(&self, from: usize, to: usize) -> f64 {
+        if from < self.n { self.values[from * (self.n + 1) + to] } else { f64::INFINITY }
     }
 }
 
@@ -202,6 +237,30 @@ mod tests {
 
     fn bent(place: f64) -> f64 {
         1.0 - 0.05 * (place - 7.0).clamp(0.0, 8.0) + 0.08 * (place - 15.0).max(0.0)
+    }
+
+    #[test]
+    fn misfits_are_those_of_least_squares() {
+        for error in [1e-9, 0.01] {
+            let lines = Lines::new(&curve(Some(error), 0.002, bent));
+            let misfits = Misfits::new(&lines);
+            for from in 0..24 {
+                for to in from..=24 {
+                    let exact = if to < from + FEWEST { f64::INFINITY } else { least_squares(&lines, from, to) };
+                    let found = misfits.of(from, to);
+                    // Sums of a few dozen terms.
+                    assert!(found == exact || (found / exact - 1.0).abs() < 1e-9, "{from}..{to}: {found} for {exact}");
+                }
+            }
+        }
+    }
+
+    fn least_squares(lines: &Lines, from: usize, to: usize) -> f64 {
+        let sum = |of: &dyn Fn(usize) -> f64| (from..to).map(|place| lines.weights[place] * of(place)).sum::<f64>();
+        let weight = sum(&|_| 1.0);
+        let (x, y) = (sum(&|place| lines.x[place]) / weight, sum(&|place| lines.y[place]) / weight);
+        let (slope, _) = lines.slope(from, to);
+        sum(&|place| (lines.y[place] - y - slope * (lines.x[place] - x)).powi(2))
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::archive::{ArchiveError, Checkpoint, Weights};
 /// What became of reading a checkpoint.
 pub(super) enum Read<'p> {
     /// Its parts are there already.
-    Done { failed_rows: usize },
+    Done { checkpoint: &'p Checkpoint, failed_rows: usize },
     /// It can be measured.
     Weights(Next<'p>),
     /// It cannot be read.
@@ -82,7 +82,7 @@ impl<'p> Ahead<'p> {
         let identity = self.identity(checkpoint, &own, before.as_ref().map(|before| before.identity.as_str()));
         if let Some(failed_rows) = done(&identity) {
             self.before = Some(Before { place, identity: own, hashes: None });
-            return Ok(Read::Done { failed_rows });
+            return Ok(Read::Done { checkpoint, failed_rows });
         }
         weights.load(self.names())?;
         let (hashes, hash) =

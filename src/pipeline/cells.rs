@@ -19,7 +19,7 @@ use crate::estimate::reconstruction::Decoded;
 use crate::estimate::usable::{Reading, Target, control, selectivity};
 use crate::estimate::{Estimate, EstimateError, Flag, Labels, Split, Unit, finite};
 use crate::replay::{Activations, ReplayError};
-use crate::table::{MeasurementRow, PositionRow, SampleRow};
+use crate::table::{MeasurementRow, PositionRow, SampleId, SampleRow};
 
 /// What is measured of one checkpoint.
 #[derive(Debug, Default)]
@@ -369,7 +369,7 @@ impl Taps<'_> {
         let row = sample(self.plan, checkpoint, cell);
         let test = split(label).test.iter().zip(values).enumerate();
         test.map(|(place, (&of, &value))| SampleRow {
-            sample: label.ids[of],
+            sample: SampleId(label.ids[of]),
             label: label.text(of),
             predicted: reading.predicted.as_ref().map(|predicted| label.class_name(predicted[place])),
             value,

@@ -7,7 +7,7 @@ use super::{Plan, Reconstruction};
 use crate::archive::Checkpoint;
 use crate::estimate::compress::Compression;
 use crate::estimate::reconstruction::Decoded;
-use crate::table::{PositionRow, SampleRow};
+use crate::table::{PositionRow, SampleId, SampleRow};
 
 /// All that a measure gives of a tap.
 #[derive(Default)]
@@ -62,7 +62,7 @@ pub(super) fn rows(
         let blank = sample(plan, checkpoint, cell);
         let losses = decoded.of_samples().0;
         samples.extend(split.test.iter().zip(losses).map(|(&row, value)| SampleRow {
-            sample: ids[row],
+            sample: SampleId(ids[row]),
             label: label.map(|label| label.text(row)).unwrap_or_default(),
             value,
             ..blank.clone()
@@ -81,7 +81,7 @@ pub(super) fn rows(
     {
         for (place, &row) in split.test.iter().enumerate().take(keep.samples.get()) {
             let (target, rebuilt) = (decoded.target.row(place), decoded.rebuilt.row(place));
-            positions.extend(of_sample(&blank, ids[row], target, rebuilt, decoded.means.view()));
+            positions.extend(of_sample(&blank, SampleId(ids[row]), target, rebuilt, decoded.means.view()));
         }
     }
     OfCell { found, samples, positions }
@@ -90,7 +90,7 @@ pub(super) fn rows(
 /// One sample beside what was rebuilt of it.
 fn of_sample(
     blank: &PositionRow,
-    sample: u64,
+    sample: SampleId,
     target: ArrayView1<'_, f64>,
     rebuilt: ArrayView1<'_, f64>,
     means: ArrayView1<'_, f64>,

@@ -19,6 +19,7 @@
 //! | `run` | all checkpoints of a shard, in parallel, resumable |
 
 mod ahead;
+mod bindings;
 mod cells;
 mod decoded;
 mod error;

@@ -88,6 +88,11 @@ impl NoisePlan {
         }
     }
 
+    /// Whether later taps see the noise of earlier ones.
+    pub(super) fn reaches_later_taps(&self) -> bool {
+        matches!(self, Self::Propagated(_))
+    }
+
     /// The numbers a sample that are kept beside the taps while scales are measured.
     pub(super) fn extra_width(&self) -> usize {
         let Self::Propagated(propagation) = self else { return 0 };

@@ -3,19 +3,20 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use ndarray::ArrayBase;
 use serde_json::json;
 
 use super::noise::NoisePlan;
 use super::records::Records;
 use super::reference::{self, Bound, Proof, Trial};
-use super::shared::{basis_checkpoint, with_basis};
+use super::shared::{basis_checkpoints, with_basis};
 use super::variables::{INPUT, Variables};
 use super::{Loss, Measure, Pipeline, PipelineError};
 use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
 use crate::samples::{Column, ColumnLabels, Samples};
-use crate::table::{Asked, SCHEMA_VERSION};
+use crate::table::{Asked, Origin, SCHEMA_VERSION};
 
 /// A run made definite.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub struct Plan {
     pub(super) outlet: Option<String>,
     pub(super) records: Records,
     pub(super) noise: Option<NoisePlan>,
+    graph_hash: String,
+    inputs_hash: String,
     pub(super) model: Model,
     /// What messages call the model.
     pub(super) label: String,
@@ -108,8 +111,11 @@ impl Plan {
         let tensors: Vec<String> = binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect();
         let bases = basis_hashes(&pipeline.estimate.measures, &checkpoints, &tensors)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (graph_hash, inputs_hash) = (model.hash(), samples.hash());
         Ok(Self {
-            hash: hash(&name, &pipeline, &model, (&samples, &records), (&binding, &bases), runtime),
+            hash: hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records), (&binding, &bases), runtime),
+            graph_hash,
+            inputs_hash,
             name,
             output: output.map_or_else(|| beside(&folder, &pipeline.table.folder), Path::to_owned),
             weight_bytes: binding
@@ -142,13 +148,16 @@ impl Plan {
         })
     }
 
-    /// Who feeds whom on what evidence, and the proof, as JSON: kept with every part.
-    #[must_use]
-    pub fn binding_text(&self) -> String {
-        let proof = self.proof.as_ref().map(|proof| {
-            json!({ "largest-difference": proof.largest_difference, "tensor": proof.tensor, "n-samples": proof.n_samples })
-        });
-        json!({ "reference": self.reference, "feeds": self.binding.feeds, "proof": proof }).to_string()
+    /// What all parts have in common.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            plan: self.hash.clone(),
+            pipeline: self.pipeline.resolved(),
+            seed: self.pipeline.seed,
+            graph: self.graph_hash.clone(),
+            inputs: self.inputs_hash.clone(),
+            onnxruntime: self.runtime.version().to_owned(),
+        }
     }
 
     /// The number of samples.
@@ -182,23 +191,39 @@ impl Plan {
 
     /// About the memory that each worker needs, in bytes, without ONNX Runtime's own buffers.
     ///
-    /// Weights twice (ours and the runtime's), the activations of all taps, and what one measure of
-    /// the widest tap needs beside them: two copies in double precision, and the Gram matrices of a
-    /// decoder's folds. There are as many measures at a time as there are workers.
+    /// Weights twice (ours and the runtime's), the activations of all taps, and what the measure that takes most needs
+    /// beside them of the widest tap. There are as many measures at a time as there are workers.
     #[must_use]
     pub fn bytes_per_worker(&self) -> usize {
         let width = self.widths.iter().sum::<usize>() + self.noise.as_ref().map_or(0, NoisePlan::extra_width);
         let activations = width * self.n_samples() * size_of::<f32>();
+        let measures = self.pipeline.estimate.measures.iter().enumerate();
+        let most = measures.map(|(place, measure)| self.bytes_of_measure(place, measure)).max().unwrap_or(0);
+        2 * self.weight_bytes + activations + most
+    }
+
+    /// What a measure of the widest tap needs beside the activations.
+    ///
+    /// Of information and probes, two copies in double precision and the Gram matrices of five folds and the whole.
+    fn bytes_of_measure(&self, place: usize, measure: &Measure) -> usize {
         let widest = self.widths.iter().max().copied().unwrap_or(0);
-        let grams = 8 * widest.min(self.n_samples()).pow(2);
-        let copies = (2 * widest * self.n_samples() + grams) * size_of::<f64>();
-        2 * self.weight_bytes + activations + copies
+        let n = self.n_samples();
+        let Measure::Reconstruction(reconstruction) = measure else {
+            return (2 * widest * n + 8 * widest.min(n).pow(2)) * size_of::<f64>();
+        };
+        let made = self.variables.targets[place].as_ref().or(self.variables.inputs.as_ref()).map(ArrayBase::ncols);
+        let tap = self.taps.iter().position(|tap| tap.name == reconstruction.of).map(|tap| {
+            // Another layer is compressed at each checkpoint.
+            reconstruction.compress.components(self.widths[tap])
+        });
+        let columns = if reconstruction.of == INPUT { made } else { tap };
+        reconstruction.decoder.bytes(n, widest, columns.unwrap_or(0))
     }
 
     /// The bytes that all workers share: inputs, and what measures make of them.
     #[must_use]
     pub fn shared_bytes(&self) -> usize {
-        let (rows, width) = self.variables.inputs.as_ref().map_or((0, 0), ndarray::ArrayBase::dim);
+        let (rows, width) = self.variables.inputs.as_ref().map_or((0, 0), ArrayBase::dim);
         let inputs = rows * width;
         let compressed: usize = self
             .pipeline
@@ -212,7 +237,7 @@ impl Plan {
                 _ => None,
             })
             .sum();
-        let targets: usize = self.variables.targets.iter().flatten().map(ndarray::ArrayBase::len).sum();
+        let targets: usize = self.variables.targets.iter().flatten().map(ArrayBase::len).sum();
         2 * self.feed.bytes() + (inputs + compressed + targets) * size_of::<f64>()
     }
 }
@@ -380,13 +405,15 @@ fn basis_hashes(
     let hash = |(place, measure): (usize, &Measure)| -> Result<Vec<String>, PipelineError> {
         let mut hashes = Vec::new();
         for (_, basis) in with_basis(std::slice::from_ref(measure)) {
-            let found = basis_checkpoint(checkpoints, basis);
-            let weights = found
-                .map_err(|reason| PipelineError::Measure { number: place + 1, measure: measure.name(), reason })?
-                .open()?;
-            let names = || tensors.iter().map(String::as_str);
-            weights.load(names())?;
-            hashes.push(weights.hash(names())?);
+            let found = basis_checkpoints(checkpoints, basis);
+            for checkpoint in
+                found.map_err(|reason| PipelineError::Measure { number: place + 1, measure: measure.name(), reason })?
+            {
+                let weights = checkpoint.open()?;
+                let names = || tensors.iter().map(String::as_str);
+                weights.load(names())?;
+                hashes.push(weights.hash(names())?);
+            }
         }
         Ok(hashes)
     };
@@ -398,8 +425,7 @@ fn basis_hashes(
 fn hash(
     run: &str,
     pipeline: &Pipeline,
-    model: &Model,
-    (samples, records): (&Samples, &Records),
+    (graph, inputs, records): (&str, &str, &Records),
     (binding, bases): (&Binding, &[String]),
     runtime: &Runtime,
 ) -> String {
@@ -409,8 +435,8 @@ fn hash(
         "schema": SCHEMA_VERSION,
         "run": run,
         "pipeline": pipeline,
-        "graph": model.hash(),
-        "samples": samples.hash(),
+        "graph": graph,
+        "samples": inputs,
         "records": records.hash(),
         "binding": feeds,
         "bases": bases,

@@ -4,7 +4,7 @@ use super::unit::doubts;
 use super::{Measure, Plan};
 use crate::archive::Checkpoint;
 use crate::estimate::{Estimate, Unit};
-use crate::table::{MeasurementRow, PositionRow, SampleRow};
+use crate::table::{MeasurementRow, PositionRow, SampleId, SampleRow};
 
 /// A tap and a measure, by their places in the plan.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +119,7 @@ pub(super) fn sample(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> Sample
         given: given(measure),
         estimator: method(measure).0,
         parameters: measure.parameters(),
-        sample: 0,
+        sample: SampleId(0),
         label: String::new(),
         predicted: None,
         value: 0.0,

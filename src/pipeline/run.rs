@@ -19,10 +19,10 @@ use super::ahead::{Ahead, Read};
 use super::cells::Measured;
 use super::shared::Shared;
 use super::unit::{self, Rows};
-use super::{PipelineError, Plan};
+use super::{PipelineError, Plan, bindings};
 use crate::archive::Checkpoint;
 use crate::replay::ReplayError;
-use crate::table::{Folder, Provenance};
+use crate::table::{Folder, Provenance, RowsOf, Unit};
 
 /// Which part of the checkpoints a process takes: those whose place leaves `index` when divided by `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +54,15 @@ pub enum Event {
     /// This many checkpoints will be looked at.
     Planned(usize),
     /// A checkpoint was there already.
-    Kept,
+    Kept {
+        /// The checkpoint.
+        file: String,
+    },
     /// A checkpoint is done.
-    Done,
+    Done {
+        /// The checkpoint.
+        file: String,
+    },
     /// A checkpoint as a whole failed, and its rows say so.
     Failed {
         /// The checkpoint.
@@ -104,8 +110,9 @@ pub fn run(
     stopping: &(dyn Fn() -> Option<i32> + Sync),
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, PipelineError> {
-    let steps: Vec<u64> = plan.checkpoints.iter().map(Checkpoint::step).collect();
-    let folder = Folder::prepare(&plan.output, &plan.hash, &plan.pipeline.resolved(), &steps, plan.asked_tables())?;
+    let units = plan.checkpoints.iter().map(|it| Unit { step: it.step(), file: it.name().to_owned() }).collect();
+    let folder = Folder::prepare(&plan.output, plan.origin(), units, plan.asked_tables())?;
+    folder.write_bindings(&bindings::rows(plan))?;
     let mine: Vec<usize> = (shard.index..plan.checkpoints.len()).step_by(shard.count).collect();
     tell(Event::Planned(mine.len()));
     let shared = Shared::new(plan, pool)?;
@@ -156,7 +163,7 @@ pub fn run(
     {
         return Err(PipelineError::Stopped { done: finished.done + finished.kept, planned: mine.len(), signal });
     }
-    finished.whole = work.folder.is_whole(&steps);
+    finished.whole = work.folder.is_whole()?;
     Ok(finished)
 }
 
@@ -193,8 +200,8 @@ impl Work<'_> {
 
     fn one(&self, read: Read<'_>) -> Result<Outcome, PipelineError> {
         let (checkpoint, identity, rows) = match read {
-            Read::Done { failed_rows } => {
-                (self.tell)(Event::Kept);
+            Read::Done { checkpoint, failed_rows } => {
+                (self.tell)(Event::Kept { file: checkpoint.name().to_owned() });
                 return Ok(Outcome::Kept { failed_rows });
             }
             Read::Weights(next) => {
@@ -220,21 +227,20 @@ impl Work<'_> {
         let Rows { measured: Measured { measurements, samples, positions }, checkpoint: row } = rows;
         let failed_rows =
             measurements.iter().filter(|row| row.value.is_none()).count() + usize::from(row.error.is_some());
-        let provenance = Provenance {
-            identity,
-            plan: self.plan.hash.clone(),
-            pipeline: self.plan.pipeline.resolved(),
-            runtime: self.plan.runtime.version().to_owned(),
-            binding: self.plan.binding_text(),
-            failed_rows,
-            retry: row.error.is_some(),
+        let provenance = Provenance { identity, checkpoint: row.hash.clone(), failed_rows, retry: row.error.is_some() };
+        let rows = RowsOf {
+            measurements: &measurements,
+            samples: &samples,
+            positions: &positions,
+            failures: &unit::failures(&measurements, &row),
+            checkpoint: &row,
         };
-        self.folder.write(checkpoint.step(), &measurements, &samples, &positions, &row, &provenance)?;
+        self.folder.write(checkpoint.step(), rows, &provenance)?;
         let reason = unit::doubt(&row);
         (self.tell)(match (row.error, reason) {
             (Some(reason), _) => Event::Failed { file: row.file, reason },
             (None, Some(reason)) => Event::Doubted { file: row.file, reason },
-            (None, None) => Event::Done,
+            (None, None) => Event::Done { file: row.file },
         });
         Ok(Outcome::Done { failed_rows })
     }

@@ -1,8 +1,10 @@
 //! What all checkpoints share and only a run needs: made once before the first of them, the same for every shard.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis, concatenate};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
@@ -45,7 +47,7 @@ impl<'p> Shared<'p> {
     ///
     /// # Errors
     ///
-    /// [`PipelineError`] when the inputs cannot be compressed, or the checkpoint of a basis cannot be replayed.
+    /// [`PipelineError`] when the inputs cannot be compressed, or a checkpoint of a basis cannot be replayed.
     pub(super) fn new(plan: &'p Plan, pool: &ThreadPool) -> Result<Self, PipelineError> {
         let (readings, inputs) = pool.install(|| (Readings::of_inputs(plan), inputs(plan)));
         Ok(Self { readings, inputs: inputs?, bases: bases(plan, pool)? })
@@ -68,28 +70,43 @@ impl<'p> Shared<'p> {
     }
 }
 
-/// The checkpoint that a basis is taken from, by its place in the plan.
+/// The checkpoints that a basis is taken from.
 ///
 /// # Errors
 ///
-/// What was found and needed, for a step that the run does not have.
-pub(super) fn basis_checkpoint<'c>(checkpoints: &'c [Checkpoint], basis: &Basis) -> Result<&'c Checkpoint, String> {
+/// What was found and needed, for steps that the run does not have.
+pub(super) fn basis_checkpoints<'c>(
+    checkpoints: &'c [Checkpoint],
+    basis: &Basis,
+) -> Result<Vec<&'c Checkpoint>, String> {
+    let last = checkpoints.len() - 1;
     match basis {
         Basis::Own => Err("each checkpoint has its own basis".to_owned()),
-        Basis::First => Ok(&checkpoints[0]),
-        Basis::Last => Ok(&checkpoints[checkpoints.len() - 1]),
-        Basis::Step(step) => checkpoints.iter().find(|checkpoint| checkpoint.step() == *step).ok_or_else(|| {
-            let last = checkpoints.last().map_or(0, Checkpoint::step);
-            format!(
-                "found no checkpoint of step {step} for `basis` among those of the run (steps {} to {last}); choose \
-                     one of them, or `\"last\"`",
-                checkpoints[0].step()
-            )
-        }),
+        Basis::First => Ok(vec![&checkpoints[0]]),
+        Basis::Last => Ok(vec![&checkpoints[last]]),
+        Basis::Pooled(count) if (2..=checkpoints.len()).contains(count) => {
+            Ok((0..*count).map(|place| &checkpoints[place * last / (count - 1)]).collect())
+        }
+        Basis::Pooled(count) => Err(format!(
+            "found {count} checkpoints to pool for `basis`, needed from 2 to {}, which the run has; of one checkpoint say \
+             `\"first\"`, `\"last\"` or `{{ step = ... }}`",
+            checkpoints.len()
+        )),
+        Basis::Step(step) => {
+            let found = checkpoints.iter().find(|checkpoint| checkpoint.step() == *step).ok_or_else(|| {
+                format!(
+                    "found no checkpoint of step {step} for `basis` among those of the run (steps {} to {}); choose one of \
+                     them, or `\"last\"`",
+                    checkpoints[0].step(),
+                    checkpoints[last].step()
+                )
+            });
+            Ok(vec![found?])
+        }
     }
 }
 
-/// The distinct compressions of layers that one checkpoint's basis serves.
+/// The distinct compressions of layers that one basis serves for all checkpoints.
 pub(super) fn with_basis(measures: &[Measure]) -> Vec<(&Compression, &Basis)> {
     let mut distinct: Vec<(&Compression, &Basis)> = Vec::new();
     for measure in measures {
@@ -104,26 +121,37 @@ pub(super) fn with_basis(measures: &[Measure]) -> Vec<(&Compression, &Basis)> {
 }
 
 fn bases<'p>(plan: &'p Plan, pool: &ThreadPool) -> Result<Vec<SeriesBasis<'p>>, PipelineError> {
-    let mut replayed: Vec<(&Checkpoint, Vec<Activations>)> = Vec::new();
+    let mut replayed: HashMap<u64, Vec<Activations>> = HashMap::new();
     let mut bases = Vec::new();
     for (compression, basis) in with_basis(&plan.pipeline.estimate.measures) {
-        let checkpoint = basis_checkpoint(&plan.checkpoints, basis).expect("the plan found it");
-        if !replayed.iter().any(|(other, _)| other.step() == checkpoint.step()) {
-            let weights = checkpoint.open()?;
-            // Brought here: the pool computes and must not wait for a store.
-            weights.load(plan.tensors.iter().map(String::as_str))?;
-            let go_on = || ControlFlow::Continue(());
-            let found = pool.install(|| unit::replayed(plan, checkpoint, &weights, &go_on))?;
-            replayed.push((checkpoint, found.replayed.taps));
+        let checkpoints = basis_checkpoints(&plan.checkpoints, basis).expect("the plan found them");
+        for checkpoint in &checkpoints {
+            if let Entry::Vacant(place) = replayed.entry(checkpoint.step()) {
+                let weights = checkpoint.open()?;
+                // Brought here: the pool computes and must not wait for a store.
+                weights.load(plan.tensors.iter().map(String::as_str))?;
+                let go_on = || ControlFlow::Continue(());
+                let found = pool.install(|| unit::replayed(plan, checkpoint, &weights, &go_on))?;
+                place.insert(found.replayed.taps);
+            }
         }
-        let (_, taps) = replayed.iter().find(|(other, _)| other.step() == checkpoint.step()).expect("it was replayed");
         let (pca, _) = compression.basis().expect("it has one");
-        let fit = |tap: &Activations| {
-            let failed = |reason: String| format!("the basis of step {} failed: {reason}", checkpoint.step());
-            finite("activations", tap.values.view()).map_err(|error| failed(error.to_string()))?;
-            pca.fit(tap.values.view()).map_err(|error| failed(error.to_string()))
+        let fit = |tap: usize| {
+            let mut layers = Vec::new();
+            for checkpoint in &checkpoints {
+                let values = replayed[&checkpoint.step()][tap].values.view();
+                finite("activations", values)
+                    .map_err(|error| format!("the basis of step {} failed: {error}", checkpoint.step()))?;
+                layers.push(values);
+            }
+            let fitted = match layers[..] {
+                [layer] => pca.fit(layer),
+                _ => pca.fit(concatenate(Axis(0), &layers).expect("a tap has as many units at every step").view()),
+            };
+            fitted.map_err(|error| format!("the basis of the series failed: {error}"))
         };
-        bases.push(SeriesBasis { compression, axes: pool.install(|| taps.par_iter().map(fit).collect()) });
+        let axes = pool.install(|| (0..plan.taps.len()).into_par_iter().map(fit).collect());
+        bases.push(SeriesBasis { compression, axes });
     }
     Ok(bases)
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 
 use super::cells::{Measured, measure_all, missing};
-use super::noise::Disturbed;
+use super::noise::{Disturbed, NoisePlan};
 use super::processing::flag_gains;
 use super::records::NOT_AS_RECORDED;
 use super::rows::{cells, row};
@@ -14,7 +14,7 @@ use super::{PipelineError, Plan};
 use crate::archive::{Checkpoint, Weights};
 use crate::replay::{ReplayError, Replayed, Score, Session, replay, score};
 use crate::samples::ColumnLabels;
-use crate::table::CheckpointRow;
+use crate::table::{CheckpointRow, FailureRow, MeasurementRow};
 
 /// The flag of rows whose binding could not be compared by value.
 const UNPROVEN: &str = "unproven-binding";
@@ -24,6 +24,9 @@ const AMBIGUOUS: &str = "ambiguous-binding";
 
 /// The flag of a checkpoint that holds the very weights of the one before.
 const SAME_AS_BEFORE: &str = "same-as-before";
+
+/// The flag of a checkpoint whose output sums to one where logits were expected.
+const PROBABILITIES: &str = "output-is-probabilities";
 
 /// The rows of one checkpoint.
 #[derive(Debug)]
@@ -63,7 +66,8 @@ pub(super) fn rows(
             (measure_all(plan, checkpoint, &replayed.taps, shared, go_on)?, notes)
         }
     };
-    flag_gains(&mut measured.measurements);
+    let is_chain = plan.noise.as_ref().is_none_or(NoisePlan::reaches_later_taps);
+    flag_gains(&mut measured.measurements, is_chain);
     // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
     for measurement in &mut measured.measurements {
         if let Some(note) = notes.get(measurement.tap_index as usize).and_then(Option::as_ref) {
@@ -89,6 +93,42 @@ pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, r
     let measured = Measured { measurements: all.collect(), ..Measured::default() };
     let own = checkpoint_row(plan, checkpoint, hash);
     Rows { measured, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own } }
+}
+
+/// What could not be had of a checkpoint: the whole, its loss, or single measures.
+pub(super) fn failures(measurements: &[MeasurementRow], checkpoint: &CheckpointRow) -> Vec<FailureRow> {
+    let of_checkpoint = |what: &str, error: &str| FailureRow {
+        run: checkpoint.run.clone(),
+        file: checkpoint.file.clone(),
+        what: what.to_owned(),
+        tap: None,
+        tap_index: None,
+        measure: None,
+        variable: None,
+        given: None,
+        estimator: None,
+        parameters: None,
+        error: error.to_owned(),
+    };
+    match &checkpoint.error {
+        // Every measure has the same reason then.
+        Some(error) if checkpoint.n_tensors.is_none() => return vec![of_checkpoint("checkpoint", error)],
+        _ => {}
+    }
+    let loss = checkpoint.error.iter().map(|error| of_checkpoint("loss", error));
+    let measures = measurements.iter().filter_map(|row| {
+        Some(FailureRow {
+            tap: Some(row.tap.clone()),
+            tap_index: Some(row.tap_index),
+            measure: Some(row.measure.clone()),
+            variable: Some(row.variable.clone()),
+            given: row.given.clone(),
+            estimator: Some(row.estimator.clone()),
+            parameters: Some(row.parameters.clone()),
+            ..of_checkpoint("measure", row.error.as_ref()?)
+        })
+    });
+    loss.chain(measures).collect()
 }
 
 fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>) -> CheckpointRow {
@@ -173,7 +213,7 @@ fn score_network(plan: &Plan, replayed: &Replayed, row: &mut CheckpointRow) {
             row.loss = Some(score.loss);
             row.accuracy = Some(score.accuracy);
             if score.looks_like_probabilities {
-                row.flags.push("output-is-probabilities".to_owned());
+                row.flags.push(PROBABILITIES.to_owned());
             }
         }
         Some(Err(error)) => row.error = Some(error.to_string()),

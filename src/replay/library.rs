@@ -1,7 +1,7 @@
 //! Where ONNX Runtime's shared library is found.
 //!
 //! It is the one thing that cargo cannot bring. The order: what the user names, what lies beside
-//! the executable, the `onnxruntime` package of a Python, the tool's own cache, and at last a
+//! the executable, the `onnxruntime` package of a Python (its own first), the tool's own cache, and at last a
 //! download of the pinned version through pip.
 
 use std::env;
@@ -60,11 +60,12 @@ fn cache_folder() -> Result<PathBuf, ReplayError> {
     })
 }
 
-/// The `onnxruntime` package of the active Python, of the one that the tool is installed in, or of `python3`.
+/// The `onnxruntime` package of the Python that the tool is installed in, of the active one, or of `python3`.
 fn in_python(executable: Option<&Path>) -> Option<PathBuf> {
     let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(|name| env::var_os(name).map(PathBuf::from));
+    // What was installed together belongs together, whatever else is active.
     let own = executable.and_then(Path::parent).map(Path::to_owned);
-    active.chain(own).find_map(|prefix| in_prefix(&prefix)).or_else(from_interpreter)
+    own.into_iter().chain(active).find_map(|prefix| in_prefix(&prefix)).or_else(from_interpreter)
 }
 
 fn in_prefix(prefix: &Path) -> Option<PathBuf> {

@@ -8,7 +8,7 @@ use crate::dynamics::{ChangePoints, Curve, CurveError, Direction, Event, Of, Pha
 use crate::table::{CurveColumns, LagRow, PhaseRow};
 
 /// Measures that learning moves down first.
-const FALLING: [&str; 4] = ["loss", "reconstruction", "fraction-unexplained", "code-length"];
+pub(super) const FALLING: [&str; 4] = ["loss", "reconstruction", "fraction-unexplained", "code-length"];
 
 /// Measures whose curves are compared with each other.
 const MAIN: [&str; 4] = ["information", "usable", "reconstruction", "loss"];
@@ -116,7 +116,7 @@ impl Phases {
             cells.extend([json!(row.step), json!(row.other_tap), json!(row.other_measure), json!(row.other_variable)]);
             let rounded = |octaves: f64| (octaves * 100.0).round() / 100.0;
             cells.extend([json!(row.other_step), json!(rounded(row.octaves)), json!(row.octaves_low.map(rounded))]);
-            cells.extend([json!(row.octaves_high.map(rounded)), json!(row.order)]);
+            cells.extend([json!(row.octaves_high.map(rounded)), json!(row.came)]);
             cells
         });
         Answer { columns: columns.into_iter().chain(more).map(str::to_owned).collect(), rows: rows.collect() }
@@ -182,7 +182,7 @@ fn lag((own, other): (&CurveColumns, &CurveColumns), event: &str, of: (&Event, &
         octaves: lag.octaves,
         octaves_low: lag.interval.and_then(|(low, _)| low),
         octaves_high: lag.interval.and_then(|(_, high)| high),
-        order: lag.order.as_ref().map(word),
+        came: lag.order.as_ref().map(word),
         settings: settings.to_owned(),
     }
 }

@@ -1,14 +1,17 @@
 //! SQL over a result folder: the only file that names `polars`.
 
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::Path;
 
 use polars::prelude::{
-    AnyValue, IntoLazy, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, Series, SortMultipleOptions, col,
+    AnyValue, IntoLazy, LazyFrame, ParquetWriter, PlRefPath, PolarsResult, ScanArgsParquet, Series,
+    SortMultipleOptions, UnionArgs, col, concat, lit,
 };
 use polars::sql::SQLContext;
 use serde_json::{Number, Value};
 
-use super::{Answer, ReportError};
+use super::{Answer, ReportError, Runs};
 use crate::table::Folder;
 
 /// Answers a query over the tables of a folder, whose rows come in the order of the steps.
@@ -17,19 +20,75 @@ use crate::table::Folder;
 ///
 /// [`ReportError::Query`] with what polars says.
 pub fn query(folder: &Folder, sql: &str) -> Result<Answer, ReportError> {
-    answer(folder, sql).map_err(|error| ReportError::Query { reason: error.to_string() })
+    let folders = [(None, folder)];
+    execute(&folders, sql).and_then(rows).map_err(|error| failed(&folders, &error))
 }
 
-fn answer(folder: &Folder, sql: &str) -> PolarsResult<Answer> {
+/// Answers a query over the tables of one run, or of several on top of each other, told apart by the column `run`.
+///
+/// # Errors
+///
+/// [`ReportError::Query`] with what polars says.
+pub fn query_runs(runs: &Runs, sql: &str) -> Result<Answer, ReportError> {
+    let folders = named(runs);
+    execute(&folders, sql).and_then(rows).map_err(|error| failed(&folders, &error))
+}
+
+/// As [`query_runs`], written as a Parquet file with the types of its columns.
+///
+/// # Errors
+///
+/// [`ReportError::Query`], [`ReportError::Write`].
+pub fn query_parquet(runs: &Runs, sql: &str, out: &mut dyn Write) -> Result<(), ReportError> {
+    let folders = named(runs);
+    let frame = execute(&folders, sql).and_then(LazyFrame::collect);
+    let mut frame = frame.map_err(|error| failed(&folders, &error))?;
+    let written = ParquetWriter::new(out).finish(&mut frame);
+    written.map(drop).map_err(|error| ReportError::Write { reason: error.to_string() })
+}
+
+/// The folders, each with the name that replaces its own in the column `run`: none where there is but one.
+fn named(runs: &Runs) -> Vec<(Option<&str>, &Folder)> {
+    let several = runs.runs().len() > 1;
+    runs.runs().iter().map(|(name, folder)| (several.then_some(name.as_str()), folder)).collect()
+}
+
+fn failed(folders: &[(Option<&str>, &Folder)], error: &impl ToString) -> ReportError {
+    let tables = tables(folders).into_iter().map(str::to_owned).collect();
+    ReportError::Query { reason: error.to_string(), tables }
+}
+
+/// The tables that any of the folders has.
+fn tables(folders: &[(Option<&str>, &Folder)]) -> BTreeSet<&'static str> {
+    let own = |(_, folder): &(Option<&str>, &Folder)| {
+        folder.tables().iter().copied().chain(folder.tables_of_series()).collect::<Vec<_>>()
+    };
+    folders.iter().flat_map(own).collect()
+}
+
+fn execute(folders: &[(Option<&str>, &Folder)], sql: &str) -> PolarsResult<LazyFrame> {
     let mut context = SQLContext::new();
-    for table in folder.tables() {
-        context.register(table, scan(folder, table)?);
+    for table in tables(folders) {
+        let mut frames = Vec::new();
+        for (name, folder) in folders {
+            let by_step = folder.tables().contains(&table);
+            if !by_step && !folder.tables_of_series().any(|other| other == table) {
+                continue;
+            }
+            let frame = if by_step {
+                scan(folder, table)?
+            } else {
+                LazyFrame::scan_parquet(PlRefPath::try_from_path(&folder.table(table))?, ScanArgsParquet::default())?
+            };
+            frames.push(match name {
+                Some(name) => frame.with_columns([lit(*name).alias("run")]),
+                None => frame,
+            });
+        }
+        let frame = if frames.len() == 1 { frames.remove(0) } else { concat(frames, UnionArgs::default())? };
+        context.register(table, frame);
     }
-    for table in folder.tables_of_series() {
-        let path = PlRefPath::try_from_path(&folder.table(table))?;
-        context.register(table, LazyFrame::scan_parquet(path, ScanArgsParquet::default())?);
-    }
-    rows(context.execute(sql)?)
+    context.execute(sql)
 }
 
 /// All rows of a Parquet file.

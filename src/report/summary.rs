@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
 
+use super::title::titles;
 use super::{Answer, ReportError, query};
-use crate::table::Folder;
+use crate::table::{CurveColumns, Folder};
 
 /// Steps that fit side by side on eighty columns.
 const COLUMNS: usize = 6;
@@ -29,20 +30,25 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
     let steps: Vec<i64> = checkpoints.rows.iter().filter_map(|row| row[0].as_i64()).collect();
     let shown = spread(&steps);
     let mut text = String::new();
-    for rows in by_measure(&measurements) {
-        let column = |row: &[Value], name: &str| row[measurements.column(name).expect("the query names it")].clone();
-        let word = |row: &[Value], name: &str| column(row, name).as_str().unwrap_or_default().to_owned();
-        let first = rows[0];
-        let [measure, variable, given, estimator, unit] =
-            ["measure", "variable", "given", "estimator", "unit"].map(|name| word(first, name));
-        let title = match measure.as_str() {
-            "information" if variable == "input" => format!("I(X;T), {estimator} ({unit})"),
-            "information" => format!("I(T;{variable}), {estimator} ({unit})"),
-            "usable" => format!("usable, {variable}, {estimator} ({unit})"),
-            "usable-given" => format!("usable beyond {given}, {variable}, {estimator} ({unit})"),
-            "reconstruction" if variable != "input" => format!("{measure} of {variable}, {estimator} ({unit})"),
-            _ => format!("{measure}, {estimator} ({unit})"),
-        };
+    let column = |row: &[Value], name: &str| row[measurements.column(name).expect("the query names it")].clone();
+    let word = |row: &[Value], name: &str| column(row, name).as_str().unwrap_or_default().to_owned();
+    let groups = by_measure(&measurements);
+    let named: Vec<CurveColumns> = groups
+        .iter()
+        .map(|rows| {
+            let some = |name: &str| Some(word(rows[0], name)).filter(|word| !word.is_empty());
+            CurveColumns {
+                measure: word(rows[0], "measure"),
+                variable: some("variable"),
+                given: some("given"),
+                estimator: some("estimator"),
+                parameters: some("parameters"),
+                ..CurveColumns::default()
+            }
+        })
+        .collect();
+    for (rows, title) in groups.iter().zip(titles(&named)) {
+        let title = format!("{title} ({})", word(rows[0], "unit"));
         let mut taps: Vec<(u64, String)> =
             rows.iter().map(|row| (column(row, "tap_index").as_u64().unwrap_or(0), word(row, "tap"))).collect();
         taps.sort();

@@ -44,6 +44,43 @@ pub enum TableError {
         /// The plan of this run.
         needed: String,
     },
+    /// The folder was written with other columns.
+    #[error(
+        "`{folder}`: found results of schema version {found}, needed version {needed}; run its pipeline again into another folder \
+         (`--output`), or read it with the version of infoplane that wrote it"
+    )]
+    OtherSchema {
+        /// The result folder.
+        folder: PathBuf,
+        /// The version that it has.
+        found: String,
+        /// The version that this tool reads and writes.
+        needed: &'static str,
+    },
+    /// The folder does not say which run it belongs to.
+    #[error(
+        "`{path}`: found no plan; needed the file that `infoplane run` wrote; run the pipeline again to have it back"
+    )]
+    NoPlan {
+        /// Where it should lie.
+        path: PathBuf,
+    },
+    /// A checkpoint's step is too large for the tables.
+    #[error("`{file}`: found step {step}, needed one below 2^63, which is what tables can hold; rename the checkpoint")]
+    StepTooLarge {
+        /// The checkpoint.
+        file: String,
+        /// Its step.
+        step: u64,
+    },
+    /// The parts changed while they were put together.
+    #[error(
+        "`{folder}`: parts changed while they were put together; wait until no run writes here, and run `infoplane finish` again"
+    )]
+    Changed {
+        /// The result folder.
+        folder: PathBuf,
+    },
     /// The folder holds steps that the plan does not select.
     #[error(
         "`{folder}`: found results for step {step}, which this run does not select; choose another folder with `--output`, or delete `{path}`"

@@ -6,26 +6,24 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use tempfile::Builder;
 
-use super::part::{self, Provenance, Rows};
-use super::{CheckpointRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow, TableError};
-
-/// The tables about the whole series, which are made when all its checkpoints are there.
-const OF_SERIES: [&str; 2] = [<PhaseRow as Rows>::TABLE, <LagRow as Rows>::TABLE];
-
-/// The tables that every result folder has.
-const TABLES: [&str; 2] = [<MeasurementRow as Rows>::TABLE, <CheckpointRow as Rows>::TABLE];
-
-/// The tables that measures may ask for.
-const ASKED: [&str; 2] = [<SampleRow as Rows>::TABLE, <PositionRow as Rows>::TABLE];
+use super::plan::{PlanFile, check_schema};
+use super::row::Rows;
+use super::schema::{Parts, Table, tables};
+use super::{
+    BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, Origin, PhaseRow, PositionRow, Provenance,
+    SampleRow, TableError, Unit, part,
+};
 
 /// A result folder.
 #[derive(Clone, Debug)]
 pub struct Folder {
-    root: PathBuf,
-    tables: Vec<&'static str>,
+    pub(super) root: PathBuf,
+    /// The tables with one part a checkpoint that it has, or will have.
+    pub(super) tables: Vec<&'static str>,
+    /// None if the folder of working files was deleted.
+    pub(super) plan: Option<PlanFile>,
 }
 
 /// Which tables measures ask for, besides those that are always there.
@@ -37,12 +35,32 @@ pub struct Asked {
     pub positions: bool,
 }
 
-/// What `work/plan.json` says.
-#[derive(Debug, Deserialize, Serialize)]
-struct PlanFile {
-    plan: String,
-    version: String,
-    pipeline: String,
+/// All rows of one checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct RowsOf<'r> {
+    /// A row for each measure at each tap.
+    pub measurements: &'r [MeasurementRow],
+    /// A row for each held-out sample, where a measure keeps them.
+    pub samples: &'r [SampleRow],
+    /// A row for each position of a target, where a measure keeps them.
+    pub positions: &'r [PositionRow],
+    /// A row for each thing that could not be had.
+    pub failures: &'r [FailureRow],
+    /// The row of the checkpoint itself.
+    pub checkpoint: &'r CheckpointRow,
+}
+
+impl Asked {
+    fn tables(self) -> Vec<&'static str> {
+        let is_asked = |table: &Table| match table.parts {
+            Parts::Checkpoint => true,
+            Parts::CheckpointIfAsked => {
+                table.name == SampleRow::TABLE && self.samples || table.name == PositionRow::TABLE && self.positions
+            }
+            Parts::Series => false,
+        };
+        tables().into_iter().filter(is_asked).map(|table| table.name).collect()
+    }
 }
 
 impl Folder {
@@ -52,33 +70,39 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`TableError::OtherPlan`] or [`TableError::UnplannedStep`] when it holds other results,
-    /// [`TableError::Write`] when it cannot be made.
-    pub fn prepare(root: &Path, plan: &str, pipeline: &str, steps: &[u64], asked: Asked) -> Result<Self, TableError> {
-        let asked = ASKED.into_iter().zip([asked.samples, asked.positions]).filter(|(_, asked)| *asked);
-        let tables = TABLES.into_iter().chain(asked.map(|(table, _)| table)).collect();
-        let folder = Self { root: root.to_owned(), tables };
+    /// [`TableError::OtherPlan`], [`TableError::OtherSchema`] or [`TableError::UnplannedStep`] when it holds other
+    /// results, [`TableError::StepTooLarge`], [`TableError::Write`] when it cannot be made.
+    pub fn prepare(root: &Path, origin: Origin, units: Vec<Unit>, asked: Asked) -> Result<Self, TableError> {
+        if let Some(Unit { step, file }) = units.iter().find(|unit| i64::try_from(unit.step).is_err()) {
+            return Err(TableError::StepTooLarge { file: file.clone(), step: *step });
+        }
+        let planned = PlanFile::new(origin, units);
+        let folder = Self { root: root.to_owned(), tables: asked.tables(), plan: Some(planned.clone()) };
         for path in folder.tables.iter().map(|table| folder.table(table)).chain([folder.work()]) {
             fs::create_dir_all(&path).map_err(TableError::write(path))?;
         }
-        let path = folder.work().join("plan.json");
-        let planned = PlanFile {
-            plan: plan.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pipeline: pipeline.to_owned(),
+        let path = folder.plan_path();
+        let write = |replace| {
+            folder.put(&path, replace, |mut file| {
+                file.write_all(planned.text().as_bytes()).map_err(TableError::write(&path))
+            })
         };
         if !path.exists() {
-            let text = serde_json::to_string_pretty(&planned).expect("three strings can be written as JSON");
-            folder.put(&path, false, |mut file| file.write_all(text.as_bytes()).map_err(TableError::write(&path)))?;
+            write(false)?;
         }
         // Read back even when just written: another run may have been faster.
-        let found = read_plan(&path)?.plan;
-        let other = if found == plan { folder.other_plan(steps, plan) } else { Some(found) };
+        let found = PlanFile::read(root, &path)?.ok_or_else(|| TableError::NoPlan { path: path.clone() })?;
+        let plan = &planned.origin.plan;
+        let other = if found.origin.plan == *plan { folder.other_plan(plan) } else { Some(found.origin.plan.clone()) };
         if let Some(other) = other {
             let short = |hash: &str| hash.chars().take(8).collect::<String>();
             return Err(TableError::OtherPlan { folder: root.to_owned(), found: short(&other), needed: short(plan) });
         }
-        folder.check_steps(steps)?;
+        folder.check_steps()?;
+        // The same plan over an archive that has grown meanwhile.
+        if found.units != planned.units {
+            write(true)?;
+        }
         Ok(folder)
     }
 
@@ -86,13 +110,36 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`TableError::NoResults`].
+    /// [`TableError::NoResults`], [`TableError::OtherSchema`].
     pub fn open(root: &Path) -> Result<Self, TableError> {
         let there = |table: &&str| root.join("data").join(table).is_dir();
-        if !TABLES.iter().all(there) {
+        if ![MeasurementRow::TABLE, CheckpointRow::TABLE].iter().all(there) {
             return Err(TableError::NoResults { folder: root.to_owned() });
         }
-        Ok(Self { root: root.to_owned(), tables: TABLES.into_iter().chain(ASKED).filter(there).collect() })
+        let tables = tables().into_iter().filter(|table| table.parts.are_by_step()).map(|table| table.name);
+        let mut folder = Self { root: root.to_owned(), tables: tables.filter(there).collect(), plan: None };
+        folder.plan = PlanFile::read(root, &folder.plan_path())?;
+        if folder.plan.is_none()
+            && let Some(found) = folder
+                .steps(CheckpointRow::TABLE)?
+                .first()
+                .and_then(|step| part::find_schema(&folder.table(CheckpointRow::TABLE).join(step).join("part.parquet")))
+        {
+            check_schema(root, &found)?;
+        }
+        Ok(folder)
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The hash of the plan that it belongs to; none if its working files were deleted.
+    #[must_use]
+    pub fn plan_hash(&self) -> Option<&str> {
+        self.plan.as_ref().map(|planned| planned.origin.plan.as_str())
     }
 
     /// The names of its tables with one part a checkpoint.
@@ -103,34 +150,49 @@ impl Folder {
 
     /// The names of its tables about the whole series.
     pub fn tables_of_series(&self) -> impl Iterator<Item = &'static str> {
-        OF_SERIES.into_iter().filter(|table| self.series_part(table).is_file())
+        let series = tables().into_iter().filter(|table| table.parts == Parts::Series).map(|table| table.name);
+        series.filter(|table| self.series_part(table).is_file())
     }
 
-    /// Writes the tables about the whole series; what is there already and the same stays as it is.
+    /// Writes who feeds whom; what is there of this plan stays as it is.
     ///
     /// # Errors
     ///
-    /// [`TableError::Read`] for a folder that does not say which plan it belongs to, [`TableError::Write`],
-    /// [`TableError::Encode`].
-    pub fn write_phases(&self, phases: &[PhaseRow], lags: &[LagRow]) -> Result<(), TableError> {
-        let plan = read_plan(&self.work().join("plan.json"))?;
-        self.write_series(phases, &plan)?;
-        self.write_series(lags, &plan)
+    /// [`TableError::Write`], [`TableError::Encode`].
+    pub fn write_bindings(&self, bindings: &[BindingRow]) -> Result<(), TableError> {
+        let found = part::find_plan(&self.series_part(BindingRow::TABLE));
+        // Of another machine the last bits of a difference may differ: that is no reason to write it again and again.
+        if found.as_deref() == Some(self.origin()?.plan.as_str()) {
+            return Ok(());
+        }
+        self.write_series(bindings)
     }
 
-    fn write_series<R: Rows>(&self, rows: &[R], plan: &PlanFile) -> Result<(), TableError> {
+    /// Writes the tables about curves; what is there already and the same stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::NoPlan`] for a folder that does not say which plan it belongs to, [`TableError::Write`],
+    /// [`TableError::Encode`].
+    pub fn write_phases(&self, phases: &[PhaseRow], lags: &[LagRow]) -> Result<(), TableError> {
+        self.write_series(phases)?;
+        self.write_series(lags)
+    }
+
+    fn write_series<R: Rows>(&self, rows: &[R]) -> Result<(), TableError> {
         let path = self.series_part(R::TABLE);
         let mut bytes = Vec::new();
-        part::write_with(&mut bytes, &path, rows, &[(part::PLAN, &plan.plan), (part::PIPELINE, &plan.pipeline)])?;
+        part::write(&mut bytes, &path, rows, self.origin()?, None)?;
         if fs::read(&path).is_ok_and(|found| found == bytes) {
             return Ok(());
         }
         let folder = self.table(R::TABLE);
         fs::create_dir_all(&folder).map_err(TableError::write(folder))?;
+        self.forget_compacted(R::TABLE)?;
         self.put(&path, true, |mut file| file.write_all(&bytes).map_err(TableError::write(&path)))
     }
 
-    fn series_part(&self, table: &str) -> PathBuf {
+    pub(super) fn series_part(&self, table: &str) -> PathBuf {
         self.table(table).join("part.parquet")
     }
 
@@ -156,13 +218,17 @@ impl Folder {
         self.parts(step).is_some_and(|parts| parts.iter().all(|part| part.plan == plan && !part.retry))
     }
 
-    /// Whether every one of these steps has its parts.
-    #[must_use]
-    pub fn is_whole(&self, steps: &[u64]) -> bool {
-        steps.iter().all(|&step| self.parts(step).is_some())
+    /// Whether every planned checkpoint has its parts.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::NoPlan`].
+    pub fn is_whole(&self) -> Result<bool, TableError> {
+        Ok(self.units()?.iter().all(|unit| self.parts(unit.step).is_some()))
     }
 
-    fn parts(&self, step: u64) -> Option<Vec<part::Found>> {
+    /// What the parts of a step say of themselves, in the order of the tables; none if one is not there or not whole.
+    pub(super) fn parts(&self, step: u64) -> Option<Vec<part::Found>> {
         self.tables.iter().map(|table| part::find(&self.part(table, step))).collect()
     }
 
@@ -171,36 +237,57 @@ impl Folder {
     /// # Errors
     ///
     /// [`TableError::Write`] or [`TableError::Encode`]; what was there before is still there then.
-    pub fn write(
-        &self,
-        step: u64,
-        measurements: &[MeasurementRow],
-        samples: &[SampleRow],
-        positions: &[PositionRow],
-        checkpoint: &CheckpointRow,
-        provenance: &Provenance,
-    ) -> Result<(), TableError> {
-        self.write_part(step, measurements, provenance)?;
+    pub fn write(&self, step: u64, rows: RowsOf<'_>, provenance: &Provenance) -> Result<(), TableError> {
+        self.write_part(step, rows.measurements, provenance)?;
+        self.write_part(step, rows.failures, provenance)?;
         if self.tables.contains(&SampleRow::TABLE) {
-            self.write_part(step, samples, provenance)?;
+            self.write_part(step, rows.samples, provenance)?;
         }
         if self.tables.contains(&PositionRow::TABLE) {
-            self.write_part(step, positions, provenance)?;
+            self.write_part(step, rows.positions, provenance)?;
         }
-        self.write_part(step, std::slice::from_ref(checkpoint), provenance)
+        self.write_part(step, std::slice::from_ref(rows.checkpoint), provenance)
     }
 
     fn write_part<R: Rows>(&self, step: u64, rows: &[R], provenance: &Provenance) -> Result<(), TableError> {
         let path = self.part(R::TABLE, step);
         let folder = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(folder).map_err(TableError::write(folder))?;
-        self.put(&path, true, |file| part::write(file, &path, rows, provenance))
+        self.forget_compacted(R::TABLE)?;
+        self.put(&path, true, |file| part::write(file, &path, rows, self.origin()?, Some(provenance)))
+    }
+
+    /// Deletes the one file of a table that is about to change: one that tells old values would be believed.
+    pub(super) fn forget_compacted(&self, table: &str) -> Result<(), TableError> {
+        let path = self.compacted(table);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TableError::write(path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The one file of a table, once it was compacted.
+    #[must_use]
+    pub fn compacted(&self, table: &str) -> PathBuf {
+        self.root.join("tables").join(format!("{table}.parquet"))
+    }
+
+    fn planned(&self) -> Result<&PlanFile, TableError> {
+        self.plan.as_ref().ok_or_else(|| TableError::NoPlan { path: self.plan_path() })
+    }
+
+    pub(super) fn origin(&self) -> Result<&Origin, TableError> {
+        Ok(&self.planned()?.origin)
+    }
+
+    pub(super) fn units(&self) -> Result<&[Unit], TableError> {
+        Ok(&self.planned()?.units)
     }
 
     /// Writes a file under a temporary name beside the data, and renames it when it is on the disk.
     ///
     /// Without `replace`, a file that is there already stays, and that is no error.
-    fn put(
+    pub(super) fn put(
         &self,
         path: &Path,
         replace: bool,
@@ -222,40 +309,47 @@ impl Folder {
     }
 
     /// The plan of a part that is not of this one, as when `work` was deleted.
-    fn other_plan(&self, steps: &[u64], plan: &str) -> Option<String> {
-        let parts = steps.iter().flat_map(|&step| self.tables.iter().map(move |table| self.part(table, step)));
+    fn other_plan(&self, plan: &str) -> Option<String> {
+        let steps = self.plan.iter().flat_map(|planned| &planned.units).map(|unit| unit.step);
+        let parts = steps.flat_map(|step| self.tables.iter().map(move |table| self.part(table, step)));
         parts.filter_map(|path| part::find(&path)).map(|found| found.plan).find(|found| found != plan)
     }
 
-    fn check_steps(&self, planned: &[u64]) -> Result<(), TableError> {
-        let planned: BTreeSet<String> = planned.iter().map(|step| format!("step={step}")).collect();
+    /// Refuses parts of steps that are not planned.
+    pub(super) fn check_steps(&self) -> Result<(), TableError> {
+        let planned: BTreeSet<String> = self.units()?.iter().map(|unit| format!("step={}", unit.step)).collect();
         for table in &self.tables {
-            let folder = self.table(table);
-            let read = |source: io::Error| TableError::Read { path: folder.clone(), source };
-            for entry in fs::read_dir(&folder).map_err(read)? {
-                let path = entry.map_err(read)?.path();
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if let Some(step) = name.strip_prefix("step=")
-                    && !planned.contains(&name)
-                {
-                    let step = step.to_owned();
-                    return Err(TableError::UnplannedStep { folder: self.root.clone(), step, path });
-                }
+            if let Some(name) = self.steps(table)?.into_iter().find(|name| !planned.contains(name)) {
+                let path = self.table(table).join(&name);
+                let step = name.trim_start_matches("step=").to_owned();
+                return Err(TableError::UnplannedStep { folder: self.root.clone(), step, path });
             }
         }
         Ok(())
     }
 
-    fn part(&self, table: &str, step: u64) -> PathBuf {
+    /// The folders of the steps of a table, by name.
+    fn steps(&self, table: &str) -> Result<Vec<String>, TableError> {
+        let folder = self.table(table);
+        let read = |source: io::Error| TableError::Read { path: folder.clone(), source };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(read)? {
+            let name = entry.map_err(read)?.file_name().to_string_lossy().into_owned();
+            names.extend(name.starts_with("step=").then_some(name));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    pub(super) fn part(&self, table: &str, step: u64) -> PathBuf {
         self.table(table).join(format!("step={step}")).join("part.parquet")
     }
 
-    fn work(&self) -> PathBuf {
+    pub(super) fn work(&self) -> PathBuf {
         self.root.join("work")
     }
-}
 
-fn read_plan(path: &Path) -> Result<PlanFile, TableError> {
-    let read = |source: io::Error| TableError::Read { path: path.to_owned(), source };
-    serde_json::from_slice(&fs::read(path).map_err(read)?).map_err(|error| read(io::Error::other(error)))
+    fn plan_path(&self) -> PathBuf {
+        self.work().join("plan.json")
+    }
 }

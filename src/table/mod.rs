@@ -2,29 +2,54 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `row` | what one row says |
-//! | `part` | rows as a Parquet file (the only file that names `arrow` and `parquet`) |
+//! | `row` | what one row says, and with it the names, meanings and units of the columns |
+//! | `schema` | the schema made of that: as JSON, as Markdown |
+//! | `cells` | fields as columns |
+//! | `part` | rows as a Parquet file |
+//! | `provenance` | where results come from: the metadata of every file |
+//! | `plan` | `work/plan.json`: what a folder is to have |
 //! | `folder` | where parts lie, and how they come to be whole or not at all |
+//! | `metadata` | what files say of where they come from |
+//! | `standing` | what of the plan is there |
+//! | `compact` | all parts of a table as one sorted file |
+//!
+//! Only files of this folder name `arrow` and `parquet`.
 //!
 //! ```text
 //! results/data/measurements/step=500/part.parquet    one row a (tap, measure)
 //! results/data/checkpoints/step=500/part.parquet     one row
+//! results/data/failures/step=500/part.parquet        one row a thing that could not be had
 //! results/data/samples/step=500/part.parquet         one row a held-out sample, where a measure keeps them
 //! results/data/positions/step=500/part.parquet       one row a position of a target, where a measure keeps them
+//! results/data/bindings/part.parquet                 one row a weight of the graph, and the proof
 //! results/data/phases/part.parquet                   one row a stretch of training of a curve
 //! results/data/lags/part.parquet                     one row a pair of curves and an event
-//! results/work/plan.json                             which run the folder belongs to
+//! results/tables/measurements.parquet                all of a table in one file, once `infoplane finish` was run
+//! results/work/plan.json                             which run the folder belongs to, and what is planned
 //! ```
 //!
-//! `step` is only in the path: readers of hive folders add it as a column. Nothing but finished
-//! Parquet files ever lies below `data`.
+//! In parts `step` is only in the path: readers of hive folders add it as a column. Nothing but finished
+//! Parquet files ever lies below `data` and `tables`.
 
+mod cells;
+mod compact;
 mod error;
 mod folder;
+mod metadata;
 mod part;
+mod plan;
+mod provenance;
 mod row;
+mod schema;
+mod standing;
 
+pub use cells::SampleId;
 pub use error::TableError;
-pub use folder::{Asked, Folder};
-pub use part::{Provenance, SCHEMA_VERSION};
-pub use row::{CheckpointRow, CurveColumns, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow};
+pub use folder::{Asked, Folder, RowsOf};
+pub use plan::Unit;
+pub use provenance::{Origin, Provenance};
+pub use row::{
+    BindingRow, CheckpointRow, CurveColumns, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow,
+};
+pub use schema::{Column, Kind, Parts, SCHEMA_VERSION, Table, schema_json, schema_markdown, tables};
+pub use standing::Standing;

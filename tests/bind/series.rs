@@ -114,8 +114,8 @@ fn shards_and_resumed_runs_give_the_bytes_of_one_run() {
     let zoo = series();
     run(&zoo, "one", &["--threads", "1"]);
     let one = files(&zoo.path("one"));
-    // Two parts a checkpoint, the phases and the lags of them all, and the plan.
-    assert_eq!(one.len(), 2 * 7 + 2 + 1);
+    // Three parts a checkpoint; the binding, the phases and the lags of them all; and the plan.
+    assert_eq!(one.len(), 3 * 7 + 3 + 1);
     for shard in ["2/3", "0/3", "1/3"] {
         run(&zoo, "shards", &["--shard", shard]);
     }

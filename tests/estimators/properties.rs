@@ -1,6 +1,7 @@
 //! Properties of the nearest-neighbor search and of the estimators built on it.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use infoplane::estimate::information::{ContinuousInformation, Ksg, LabelInformation, Ross};
 use infoplane::estimate::neighbors::Neighbors;
@@ -11,7 +12,16 @@ use proptest::prelude::*;
 
 /// Points of several kinds: continuous, on a coarse grid, few distinct ones, and of very different scales.
 fn points() -> impl Strategy<Value = Array2<f64>> {
-    (2..300_usize, 1..7_usize, 0..4_u8, any::<u64>()).prop_map(|(n, d, kind, seed)| random_points(n, d, kind, seed))
+    points_of(0..4)
+}
+
+/// Also at both ends of what numbers can be, and all but one in one place.
+fn extreme_points() -> impl Strategy<Value = Array2<f64>> {
+    points_of(0..7)
+}
+
+fn points_of(kinds: Range<u8>) -> impl Strategy<Value = Array2<f64>> {
+    (2..300_usize, 1..7_usize, kinds, any::<u64>()).prop_map(|(n, d, kind, seed)| random_points(n, d, kind, seed))
 }
 
 fn random_points(n: usize, d: usize, kind: u8, seed: u64) -> Array2<f64> {
@@ -30,6 +40,9 @@ fn random_points(n: usize, d: usize, kind: u8, seed: u64) -> Array2<f64> {
                 column.mapv_inplace(|value| if c == 1 { 0.25 } else { value.powi(5) * 1e3_f64.powf(c as f64) });
             }
         }
+        4 => points *= 1e307,
+        5 => points *= 1e-310,
+        6 => points.row_mut(0).fill(1e12),
         _ => {}
     }
     points
@@ -49,7 +62,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
-    fn neighbors_equal_those_of_two_nested_loops(points in points(), k in 1..12_usize, scale in 0.0..2.0_f64) {
+    fn neighbors_equal_those_of_two_nested_loops(points in extreme_points(), k in 1..12_usize, scale in 0.0..2.0_f64) {
         let neighbors = Neighbors::new(points.view());
         let kth = neighbors.kth_distances(NonZeroUsize::new(k).unwrap());
         // Radii that end between points, and radii that end on them.
@@ -62,6 +75,22 @@ proptest! {
             prop_assert_eq!(within[place], others.iter().filter(|&&other| other <= radii[place]).count());
             others.sort_unstable_by(f64::total_cmp);
             prop_assert_eq!(kth[place].to_bits(), others.get(k - 1).map_or(f64::INFINITY.to_bits(), |other| other.to_bits()));
+        }
+    }
+
+    #[test]
+    fn euclidean_neighbors_equal_those_of_two_nested_loops(points in extreme_points(), k in 1..12_usize) {
+        let found = Neighbors::new(points.view()).euclidean_distances_each(&[NonZeroUsize::new(k).unwrap()]).swap_remove(0);
+        for (place, found) in found.into_iter().enumerate() {
+            let others = (0..points.nrows()).filter(|&other| other != place).map(|other| {
+                let pairs = points.row(other).into_iter().zip(points.row(place));
+                // Fused, as the machine's registers do it.
+                pairs.fold(0.0_f64, |sum, (a, b)| (a - b).mul_add(a - b, sum))
+            });
+            let mut others: Vec<f64> = others.collect();
+            others.sort_unstable_by(f64::total_cmp);
+            let expected = others.get(k - 1).map_or(f64::INFINITY, |sum| sum.sqrt());
+            prop_assert_eq!(found.to_bits(), expected.to_bits());
         }
     }
 
@@ -98,7 +127,7 @@ proptest! {
 /// Large enough to sort in parallel, and in enough dimensions to run out of registers.
 #[test]
 fn neighbors_of_many_points_equal_those_of_two_nested_loops() {
-    for (n, d, kind) in [(5000, 1, 0), (3000, 2, 1), (2500, 17, 0), (200, 64, 0)] {
+    for (n, d, kind) in [(5000, 1, 0), (3000, 2, 1), (2500, 17, 0), (200, 64, 0), (2000, 3, 6)] {
         let points = random_points(n, d, kind, 21);
         let neighbors = Neighbors::new(points.view());
         let kth = neighbors.kth_distances(NonZeroUsize::new(70).unwrap());

@@ -8,7 +8,7 @@ use super::{Compressed, Pca, krylov};
 use crate::estimate::EstimateError;
 use crate::estimate::columns::{self, Element};
 
-/// Which checkpoint the principal components of a layer are taken from.
+/// Which checkpoints the principal components of a layer are taken from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
@@ -21,6 +21,9 @@ pub enum Basis {
     Last,
     /// All from the one of this step.
     Step(u64),
+    /// All from so many of the run together, two or more, evenly spread over their places with both ends: a frame that
+    /// favors no moment of training. Their samples count alike, so a checkpoint where the layer varies more counts more.
+    Pooled(usize),
 }
 
 impl Basis {

@@ -73,6 +73,17 @@ impl Compression {
         }
     }
 
+    /// Whether these coordinates can be computed from those of another compression of the same layer, and are not the same.
+    #[must_use]
+    pub fn is_function_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None {}, _) => false,
+            (_, Self::None {}) => true,
+            (Self::Pca(own), Self::Pca(other)) => own.basis == other.basis && own.components < other.components,
+            _ => false,
+        }
+    }
+
     /// The most coordinates that are left of so many units.
     #[must_use]
     pub fn components(&self, units: usize) -> usize {

@@ -8,7 +8,10 @@ use super::classes::Classes;
 use super::{LabelInformation, Several, checks, mean_of_terms};
 use crate::estimate::digamma::digamma_table;
 use crate::estimate::neighbors::Neighbors;
-use crate::estimate::{Estimate, EstimateError, Labels};
+use crate::estimate::{Estimate, EstimateError, Flag, Labels};
+
+/// More dimensions than this bias the estimate low, by a tenth and more where there are a hundred samples a class.
+const MAX_DIMENSIONS: usize = 8;
 
 /// Ross's estimator, of a continuous variable and a label.
 ///
@@ -25,8 +28,9 @@ use crate::estimate::{Estimate, EstimateError, Labels};
 ///
 /// # Use
 ///
-/// For smooth densities of each class in up to some twelve dimensions, and more than k samples a class. Repeated
-/// values make it low: count them instead. It knows no ceiling at the entropy of the label, but scatters around it.
+/// For smooth densities of each class in up to some eight dimensions, and more than k samples a class. In more it is biased
+/// low, which is flagged: of ten normal classes by 8 % in ten dimensions and 26 % in sixteen from 1,000 samples, by 2 % and
+/// 12 % from 10,000; compress first. Repeated values make it low: count them instead. It knows no ceiling at the entropy of the label, but scatters around it.
 ///
 /// # Cost
 ///
@@ -57,6 +61,9 @@ impl LabelInformation for Ross {
         let estimates = self.terms(x, &classes, &all).into_iter().zip(ks).map(|((terms, radii), k)| {
             let mut estimate = classes.flagged(mean_of_terms(&terms), k.get() + 1);
             checks::flag_neighbors(&mut estimate, &radii, x.ncols());
+            if x.ncols() > MAX_DIMENSIONS {
+                estimate.flag(Flag::HighDimension);
+            }
             classes.flag_entropy(&mut estimate);
             estimate
         });
@@ -115,7 +122,6 @@ mod tests {
     use ndarray::{Array1, Array2, array};
 
     use super::*;
-    use crate::estimate::Flag;
 
     fn ross(k: usize, x: &Array2<f64>, labels: &[i64]) -> Result<Estimate, EstimateError> {
         let labels = Labels::new(Array1::from(labels.to_vec()).view());

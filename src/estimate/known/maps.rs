@@ -13,6 +13,15 @@ pub(super) fn half_cube(x: f64) -> f64 {
     x.signum() * x.abs().powf(1.5)
 }
 
+/// Rising maps with wiggles, one for each side, of the benchmark that `beyond_normal` is about.
+pub(super) fn wiggly_x(x: f64) -> f64 {
+    x + 0.4 * x.sin() + 0.2 * (1.7 * x + 1.0).sin() + 0.03 * (3.3 * x - 2.5).sin()
+}
+
+pub(super) fn wiggly_y(y: f64) -> f64 {
+    y - 0.4 * (0.4 * y).sin() + 0.17 * (1.3 * y + 3.5).sin() + 0.02 * (4.3 * y - 2.5).sin()
+}
+
 /// Each number to a point on a curve in the plane that winds around the origin.
 pub(super) fn swiss_roll(uniform: &Array2<f64>) -> Array2<f64> {
     let point = |u: f64| {

@@ -5,7 +5,9 @@
 //! | `pairs` | two continuous variables |
 //! | `maps` | maps that keep information: monotone ones, curves, pictures |
 //! | `labels` | a continuous variable and a label |
+//! | `beyond_normal` | the tasks of the benchmark of that name |
 
+mod beyond_normal;
 mod labels;
 mod maps;
 mod pairs;
@@ -13,6 +15,8 @@ mod pairs;
 use ndarray::Array2;
 
 use super::Labels;
+
+pub use beyond_normal::beyond_normal;
 
 /// A distribution of two variables.
 #[derive(Clone, Copy, Debug)]

@@ -4,35 +4,31 @@
 //! work is cut into blocks whose size is fixed here, and each element of a result is summed by one block.
 //! Every routine may be called from within a parallel task.
 
+use super::product;
+use crate::estimate::EstimateError;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::ldlt;
 use faer::linalg::evd;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par, Spec};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2, s};
-use rayon::prelude::*;
-
-use crate::estimate::EstimateError;
-
-/// Rows of a product that one task computes.
-const ROWS: usize = 256;
 
 /// The product `a b`.
 pub(in crate::estimate) fn product(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Array2<f64> {
     let (a, b) = (a.as_standard_layout(), b.as_standard_layout());
-    multiply(borrow(&a), borrow(&b))
+    from_rows(a.nrows(), b.ncols(), product::product(borrow(&a), borrow(&b)))
 }
 
 /// The product `aᵀ b`.
 pub(in crate::estimate) fn transposed_product(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Array2<f64> {
-    let (a, b) = (a.as_standard_layout(), b.as_standard_layout());
-    multiply(borrow(&a).transpose(), borrow(&b))
+    let (a, b) = (transposed(a), b.as_standard_layout());
+    from_rows(a.nrows(), b.ncols(), product::product(borrow(&a), borrow(&b)))
 }
 
 /// The product `a bᵀ`.
 pub(in crate::estimate) fn product_transposed(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Array2<f64> {
     let (a, b) = (a.as_standard_layout(), b.as_standard_layout());
-    multiply(borrow(&a), borrow(&b).transpose())
+    from_rows(a.nrows(), b.nrows(), product::product(borrow(&a), borrow(&b).transpose()))
 }
 
 /// The product `aᵀ b`, added to `sum` on the calling thread.
@@ -60,14 +56,21 @@ pub(in crate::estimate) fn small_product_transposed(a: ArrayView2<'_, f64>, b: A
 
 /// The Gram matrix `aᵀ a` of the columns: its upper triangle, with zeros below.
 pub(in crate::estimate) fn gram(a: ArrayView2<'_, f64>) -> Array2<f64> {
-    let a = a.as_standard_layout();
-    symmetric_product(borrow(&a).transpose(), borrow(&a))
+    row_gram(transposed(a).view())
 }
 
 /// The Gram matrix `a aᵀ` of the rows: its upper triangle, with zeros below.
 pub(in crate::estimate) fn row_gram(a: ArrayView2<'_, f64>) -> Array2<f64> {
+    let mut sum = Array2::zeros((a.nrows(), a.nrows()));
+    add_row_gram(&mut sum, a);
+    sum
+}
+
+/// Adds the Gram matrix of the rows to the upper triangle of a sum that has zeros below.
+pub(in crate::estimate) fn add_row_gram(sum: &mut Array2<f64>, a: ArrayView2<'_, f64>) {
     let a = a.as_standard_layout();
-    symmetric_product(borrow(&a), borrow(&a).transpose())
+    let sum = sum.as_slice_mut().expect("owned arrays made here are in row order");
+    product::add_symmetric(sum, borrow(&a), borrow(&a).transpose());
 }
 
 /// Eigenvalues in decreasing order, with one eigenvector a row.
@@ -146,34 +149,6 @@ pub(in crate::estimate) fn symmetric_image(symmetric: ArrayView2<'_, f64>, vecto
     image
 }
 
-/// The product of two borrowed matrices, a block of rows a task.
-fn multiply(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Array2<f64> {
-    let (rows, columns) = (a.nrows(), b.ncols());
-    let mut out = vec![0.0; rows * columns];
-    out.par_chunks_mut((ROWS * columns).max(1)).enumerate().for_each(|(block, chunk)| {
-        let count = chunk.len() / columns;
-        let view = MatMut::from_row_major_slice_mut(chunk, count, columns);
-        matmul(view, Accum::Replace, a.subrows(block * ROWS, count), b, 1.0, Par::Seq);
-    });
-    from_rows(rows, columns, out)
-}
-
-/// The upper triangle of a symmetric product of two borrowed matrices, a block of rows a task.
-fn symmetric_product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Array2<f64> {
-    let n = a.nrows();
-    let mut out = vec![0.0; n * n];
-    out.par_chunks_mut((ROWS * n).max(1)).enumerate().for_each(|(block, chunk)| {
-        let (first, count) = (block * ROWS, chunk.len() / n);
-        let view = MatMut::from_row_major_slice_mut(chunk, count, n).subcols_mut(first, n - first);
-        matmul(view, Accum::Replace, a.subrows(first, count), b.subcols(first, n - first), 1.0, Par::Seq);
-        for row in 1..count {
-            // The block on the diagonal was computed whole.
-            chunk[row * n + first..row * n + first + row].fill(0.0);
-        }
-    });
-    from_rows(n, n, out)
-}
-
 /// Copies the upper triangle of a square matrix to the lower one.
 pub(in crate::estimate) fn mirror(symmetric: &mut Array2<f64>) {
     for row in 1..symmetric.nrows() {
@@ -181,6 +156,13 @@ pub(in crate::estimate) fn mirror(symmetric: &mut Array2<f64>) {
             symmetric[[row, column]] = symmetric[[column, row]];
         }
     }
+}
+
+/// A transposed copy in row order.
+pub(in crate::estimate) fn transposed(a: ArrayView2<'_, f64>) -> Array2<f64> {
+    let a = a.as_standard_layout();
+    let elements = a.as_slice().expect("the array was put in row order");
+    from_rows(a.ncols(), a.nrows(), product::transposed(elements, a.ncols()))
 }
 
 /// The library's view of an array in row order.

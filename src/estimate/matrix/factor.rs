@@ -5,6 +5,7 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
+use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve;
 use faer::{Accum, MatMut, MatRef, Par, Spec};
@@ -14,13 +15,13 @@ use rayon::prelude::*;
 use crate::estimate::EstimateError;
 
 /// Columns that are factored at once.
-const BLOCK: usize = 128;
+const BLOCK: usize = 256;
 
-/// Rows below a block that one task solves, and columns behind it that one task updates.
+/// Rows below a block that one task solves and updates.
 const TASK: usize = 128;
 
 /// Right-hand sides that one task solves for.
-const SIDES: usize = 112;
+const SIDES: usize = 196;
 
 /// The Cholesky factor of a positive definite matrix.
 pub(in crate::estimate) struct Cholesky {
@@ -60,28 +61,39 @@ impl Cholesky {
             });
             let solved = MatRef::from_row_major_slice(&solved, below.nrows(), width);
             below.copy_from(solved);
-            behind.par_chunks_mut(TASK * n).enumerate().for_each(|(task, columns)| {
-                let count = columns.len() / n;
-                let columns = MatMut::from_column_major_slice_mut(columns, n, count);
-                let own = columns.subrows_mut(first + width + task * TASK, solved.nrows() - task * TASK);
-                let rows = solved.subrows(task * TASK, own.nrows());
-                let (diagonal, rest) = own.split_at_row_mut(count);
-                let (top, bottom) = rows.split_at_row(count);
+            let behind = MatMut::from_column_major_slice_mut(behind, n, solved.nrows());
+            let mut rest = behind.subrows_mut(first + width, solved.nrows());
+            let mut tasks = Vec::new();
+            while rest.nrows() > 0 {
+                let (rows, below) = rest.split_at_row_mut(TASK.min(solved.nrows() - tasks.len() * TASK));
+                tasks.push(rows);
+                rest = below;
+            }
+            // By rows, which is how the library's products are fastest; the longest tasks first.
+            tasks.into_par_iter().enumerate().rev().for_each(|(task, rows)| {
+                let (start, count) = (task * TASK, rows.nrows());
+                let left = solved.subrows(start, count);
+                let (before, rest) = rows.split_at_col_mut(start);
+                matmul(before, Accum::Add, left, solved.subrows(0, start).transpose(), -1.0, Par::Seq);
                 triangular::matmul(
-                    diagonal,
+                    rest.subcols_mut(0, count),
                     BlockStructure::TriangularLower,
                     Accum::Add,
-                    top,
+                    left,
                     BlockStructure::Rectangular,
-                    top.transpose(),
+                    left.transpose(),
                     BlockStructure::Rectangular,
                     -1.0,
                     Par::Seq,
                 );
-                faer::linalg::matmul::matmul(rest, Accum::Add, bottom, top.transpose(), -1.0, Par::Seq);
             });
         }
         Ok(Self { factor: symmetric })
+    }
+
+    /// The space of the factor, for the next one.
+    pub(in crate::estimate) fn into_space(self) -> Array2<f64> {
+        self.factor
     }
 
     /// Replaces each row `b` of `rows` by the solution of `A x = b`.
@@ -110,9 +122,9 @@ mod tests {
     #[test]
     fn solves_what_it_factored_in_one_block_and_in_several() {
         // On both sides of the size of a block, and with a rest.
-        for n in [1, 5, 127, 128, 129, 300] {
+        for n in [1, 5, 255, 256, 257, 600] {
             let mut random = SplitMix64::new(n as u64);
-            let z = Array2::from_shape_simple_fn((n + 20, n), || random.normal_pair().0);
+            let z = Array2::from_shape_simple_fn((2 * n + 20, n), || random.normal_pair().0);
             let mut symmetric = gram(z.view());
             symmetric.diag_mut().mapv_inplace(|value| value + 1.0);
             let factor = Cholesky::new(symmetric.clone()).unwrap();

@@ -2,4 +2,5 @@
 
 pub(super) mod double;
 pub(super) mod factor;
+mod product;
 pub(super) mod single;

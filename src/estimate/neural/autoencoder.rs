@@ -3,8 +3,9 @@
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
-use super::convolution::{Convolution, doubled, halved};
-use super::network::{Layer, rectified};
+use super::convolution::Convolution;
+use super::network::Layer;
+use super::stages::{Stage, in_blocks, parameters, through};
 use super::training::{Learner, train_network};
 use super::{Rows, Schedule, Trained, broken};
 use crate::estimate::EstimateError;
@@ -12,9 +13,6 @@ use crate::estimate::random::SplitMix64;
 
 /// The slope of hidden units below zero.
 const SLOPE: f32 = 0.2;
-
-/// Rows that go through at once when nothing is learned from them.
-const ROWS: usize = 512;
 
 /// The shape of an autoencoder: the decoder mirrors the encoder.
 #[derive(Clone, Debug)]
@@ -36,20 +34,6 @@ pub(in crate::estimate) struct Image {
     pub size: [usize; 3],
     /// The channels after each convolution, behind which height and width are halved.
     pub channels: Vec<usize>,
-}
-
-/// One step from inputs to outputs.
-enum Stage {
-    Dense(Layer),
-    Convolution(Convolution),
-    Rectify,
-    Halve,
-    /// To this height and width.
-    Double(usize, usize),
-    /// Rows of this channels, height and width to images.
-    ToImages([usize; 3]),
-    /// Images to rows.
-    ToRows,
 }
 
 /// An autoencoder.
@@ -90,7 +74,7 @@ impl Coder {
             for &next in &image.channels {
                 sizes.push([channels, height, columns]);
                 encoder.push(Stage::Convolution(Convolution::new(channels, next, random)?));
-                encoder.extend([Stage::Rectify, Stage::Halve]);
+                encoder.extend([Stage::Rectify(SLOPE), Stage::Halve]);
                 (channels, height, columns) = (next, height.div_ceil(2), columns.div_ceil(2));
             }
             encoder.push(Stage::ToRows);
@@ -99,24 +83,24 @@ impl Coder {
         }
         let first = width;
         for &units in &shape.hidden {
-            encoder.extend([Stage::Dense(Layer::new(width, units, random)?), Stage::Rectify]);
+            encoder.extend([Stage::Dense(Layer::new(width, units, random)?), Stage::Rectify(SLOPE)]);
             width = units;
         }
         encoder.push(Stage::Dense(Layer::new(width, shape.code, random)?));
         let mut decoder = Vec::new();
         let mut width = shape.code;
         for &units in shape.hidden.iter().rev() {
-            decoder.extend([Stage::Dense(Layer::new(width, units, random)?), Stage::Rectify]);
+            decoder.extend([Stage::Dense(Layer::new(width, units, random)?), Stage::Rectify(SLOPE)]);
             width = units;
         }
         decoder.push(Stage::Dense(Layer::new(width, first, random)?));
         if let Some(&smallest) = sizes.last() {
-            decoder.extend([Stage::Rectify, Stage::ToImages(smallest)]);
+            decoder.extend([Stage::Rectify(SLOPE), Stage::ToImages(smallest)]);
             for (place, pair) in sizes.windows(2).enumerate().rev() {
                 let [[channels, height, columns], [from, ..]] = [pair[0], pair[1]];
                 decoder.push(Stage::Double(height, columns));
                 decoder.push(Stage::Convolution(Convolution::new(from, channels, random)?));
-                decoder.extend((place > 0).then_some(Stage::Rectify));
+                decoder.extend((place > 0).then_some(Stage::Rectify(SLOPE)));
             }
             decoder.push(Stage::ToRows);
         }
@@ -144,12 +128,7 @@ impl Coder {
 
 impl Learner for Coder {
     fn parameters(&self) -> Vec<Var> {
-        let stages = self.encoder.iter().chain(&self.decoder);
-        let layers = stages.filter_map(|stage| match stage {
-            Stage::Dense(layer) | Stage::Convolution(Convolution { layer }) => Some(layer),
-            _ => None,
-        });
-        layers.flat_map(|layer| [layer.weights.clone(), layer.intercepts.clone()]).collect()
+        parameters(self.encoder.iter().chain(&self.decoder))
     }
 
     fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
@@ -166,32 +145,4 @@ impl Learner for Coder {
         let gradients = loss.backward()?;
         Ok((loss, gradients))
     }
-}
-
-fn through(stages: &[Stage], inputs: &Tensor) -> Result<Tensor> {
-    let mut values = inputs.clone();
-    for stage in stages {
-        values = match stage {
-            Stage::Dense(layer) => layer.apply(&values)?,
-            Stage::Convolution(convolution) => convolution.apply(&values)?,
-            Stage::Rectify => rectified(&values, SLOPE)?,
-            Stage::Halve => halved(&values)?,
-            Stage::Double(height, width) => doubled(&values, *height, *width)?,
-            Stage::ToImages([channels, height, width]) => {
-                values.reshape(((), *channels, *height, *width))?.permute((0, 2, 3, 1))?.contiguous()?
-            }
-            Stage::ToRows => values.permute((0, 3, 1, 2))?.contiguous()?.flatten_from(1)?,
-        };
-    }
-    Ok(values)
-}
-
-fn in_blocks(rows: Rows<'_>, of: impl Fn(&Tensor) -> Result<Tensor>) -> core::result::Result<Vec<f32>, EstimateError> {
-    let mut values = Vec::new();
-    let all: Vec<usize> = (0..rows.len()).collect();
-    for places in all.chunks(ROWS) {
-        let block = rows.gather(places).and_then(|inputs| of(&inputs)?.flatten_all()?.to_vec1());
-        values.extend::<Vec<f32>>(block.map_err(broken)?);
-    }
-    Ok(values)
 }

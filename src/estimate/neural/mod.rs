@@ -6,11 +6,14 @@
 mod autoencoder;
 mod convolution;
 mod network;
+mod painter;
 mod rows;
+mod stages;
 mod training;
 
 pub(in crate::estimate) use autoencoder::{AutoencoderShape, Image, autoencode};
 pub(in crate::estimate) use network::{Architecture, Network};
+pub(in crate::estimate) use painter::{PainterShape, paint};
 pub(in crate::estimate) use rows::Rows;
 pub(in crate::estimate) use training::{Descent, Schedule, Trained, descend, train};
 

@@ -41,6 +41,11 @@ impl Decoded {
         let mut loss = Estimate::new(value, Unit::SquaredUnits, std_error(&losses), target.nrows());
         loss.detail("mean_predictor_loss", mean_loss);
         loss.detail("fraction_unexplained", value / mean_loss);
+        // A unit that is silent on almost all training samples sends a held-out one far outside of what was fitted.
+        let squares = losses.mapv(|loss| (loss - value).powi(2));
+        if losses.len() >= 5 && squares.iter().fold(0.0, |most: f64, &square| most.max(square)) > 0.5 * squares.sum() {
+            loss.flag(Flag::OneSampleDecides);
+        }
         Self { loss, target: target + &held.means, rebuilt: predicted + &held.means, means: held.means.clone() }
     }
 

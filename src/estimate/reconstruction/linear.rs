@@ -50,7 +50,8 @@ const POWER_ITERATIONS: usize = 12;
 /// fold (one Cholesky factorization a fold and penalty where the target has fewer columns than the layer units), and
 /// above one factorization a penalty that is still in the race. With more units than training samples the layer is first
 /// rotated into the span of the training samples, which changes nothing in the fit. Memory, in numbers of 8 bytes: n
-/// (d + p) for the samples, 2 d² a fold up to 256 units, and 5 d² + 5 d p above (d no more than the training samples).
+/// (d + 2p) for the samples; up to 256 units 5 (d² + d p) a fold, and above 3 (d² + d p), d no more than the samples, and
+/// the samples of one fold once more.
 ///
 /// # Reference
 ///
@@ -169,6 +170,19 @@ impl Linear {
             predicted = of_rank(&predicted, &total.weights(alphas[chosen])?, &total, alphas[chosen], most.get())?;
         }
         Ok(Fit { predicted, chosen: Some((chosen, alphas[chosen], decided)), rank: rank? })
+    }
+
+    /// The numbers that a fit holds at most beside layer and target.
+    pub(super) fn numbers(&self, n_samples: usize, n_units: usize, n_columns: usize) -> usize {
+        let d = n_units.min(n_samples);
+        let products = d * (d + n_columns);
+        let fold = n_samples.div_ceil(self.folds.get()) * (d + 2 * n_columns);
+        // Narrow: each fold's own, the total, and those of the folds that are decomposed at a time, here all of them.
+        // Wide: the total, what a fold leaves of it, and a factor with its solutions.
+        let of_products = if d > WIDE { 3 * products } else { (4 * self.folds.get() + 1) * products };
+        let rotation = if n_units > n_samples { 3 * d * d + 2 * d * n_units } else { 0 };
+        let low_rank = if self.rank.is_some() { 2 * d * d + d * n_columns + 3 * n_columns * n_columns } else { 0 };
+        of_products + fold + rotation + low_rank
     }
 
     fn report(

@@ -1,17 +1,13 @@
 use std::num::NonZeroUsize;
-use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 
-use super::decoded::{Decoded, Held};
-use super::sides::Sides;
-use crate::estimate::neural::{Architecture, Rows, Schedule, squared_error, train};
-use crate::estimate::{Element, EstimateError, Flag, Split};
-
-/// One of so many training samples is kept to stop by.
-const PARTS: usize = 5;
+use super::decoded::Decoded;
+use super::trained::{Answer, COPIES, PARTS, Units, Widths, decode};
+use crate::estimate::neural::{Architecture, Schedule, squared_error, train};
+use crate::estimate::usable::{Fraction, Rate};
+use crate::estimate::{Element, EstimateError, Split};
 
 /// The held-out loss of a dense network, trained fresh for every layer and checkpoint.
 ///
@@ -46,11 +42,11 @@ const PARTS: usize = 5;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Mlp {
     /// The units of each hidden layer; by default one layer of 128.
-    pub layers: Vec<NonZeroUsize>,
+    pub layers: Widths,
     /// The length of the first steps; by default 0.001.
-    pub learning_rate: f64,
+    pub learning_rate: Rate,
     /// The pull of weights towards zero, in units of the learning rate; by default 0.01.
-    pub weight_decay: f64,
+    pub weight_decay: Fraction,
     /// Training samples a step; by default 128.
     pub batch: NonZeroUsize,
     /// Looks without a better loss after which steps get shorter, and at last end; by default 4.
@@ -63,9 +59,9 @@ impl Default for Mlp {
     fn default() -> Self {
         let number = |number| NonZeroUsize::new(number).expect("the defaults are not zero");
         Self {
-            layers: vec![number(128)],
-            learning_rate: 1e-3,
-            weight_decay: 0.01,
+            layers: Widths::try_from(vec![number(128)]).expect("128 is not many"),
+            learning_rate: Rate::try_from(1e-3).expect("the default is positive"),
+            weight_decay: Fraction::try_from(0.01).expect("the default is a fraction"),
             batch: number(128),
             patience: number(4),
             max_steps: number(5000),
@@ -78,8 +74,8 @@ impl Mlp {
     ///
     /// # Errors
     ///
-    /// [`EstimateError::Degenerate`] for fewer than five training samples or no test samples, or settings that no
-    /// training can have; [`EstimateError::Numeric`] if training diverges.
+    /// [`EstimateError::Degenerate`] for fewer than five training samples or no test samples;
+    /// [`EstimateError::Numeric`] if training diverges.
     ///
     /// # Panics
     ///
@@ -91,84 +87,42 @@ impl Mlp {
         split: &Split,
         seed: u64,
     ) -> Result<Decoded, EstimateError> {
-        let (n_train, n_test) = (split.train.len(), split.test.len());
-        let degenerate = |reason: String| Err(EstimateError::Degenerate { reason });
-        if n_train < PARTS || n_test == 0 {
-            return degenerate(format!("{n_train} training and {n_test} test samples, needed {PARTS} and 1 at least"));
-        }
-        for (name, value) in [("learning-rate", self.learning_rate), ("weight-decay", self.weight_decay)] {
-            if !(value.is_finite() && value >= 0.0) {
-                return degenerate(format!("`{name}`: found {value}, needed a number of 0 or more"));
-            }
-        }
-        let held = Held::new(target, split);
-        let target = Sides::new(target, split, true);
-        let layer = Sides::standardized(z, split);
-        let (width, columns) = (layer.train.ncols(), target.train.ncols());
-        let scale = (target.squares / (n_train * columns) as f64).sqrt();
-        let mut flags = Vec::new();
-        let mut details = Map::new();
-        details.insert("n_train".to_owned(), n_train.into());
-        if width < z.ncols() {
-            details.insert("constant_units".to_owned(), (z.ncols() - width).into());
-            flags.push(Flag::ConstantUnits);
-        }
-        if width > n_train {
-            flags.push(Flag::MoreUnitsThanSamples);
-        }
-        let predicted = if width == 0 || scale == 0.0 {
-            flags.push(Flag::Constant);
-            Array2::zeros(target.test.dim())
-        } else {
-            let learn = n_train - n_train / PARTS;
-            let inputs = [part(&layer.train, 0..learn, 1.0), part(&layer.train, learn..n_train, 1.0)];
-            let outputs = [part(&target.train, 0..learn, scale), part(&target.train, learn..n_train, scale)];
-            let [of_training, of_validation] = [0, 1].map(|side| {
-                let targets = Rows::new(&outputs[side], columns, columns);
-                (Rows::new(&inputs[side], width, width), squared_error(targets))
-            });
-            let architecture = Architecture {
-                inputs: width,
-                hidden: self.layers.iter().map(|units| units.get()).collect(),
-                outputs: columns,
-                slope: 0.0,
-                dropout: 0.0,
-                start: Some(vec![0.0; columns]),
-            };
-            let trained = train(&architecture, of_training, of_validation, &self.schedule(), seed)?;
-            let test = part(&layer.test, 0..n_test, 1.0);
-            let rebuilt = trained.network.outputs(&Rows::new(&test, width, width))?;
-            details.insert("steps".to_owned(), trained.steps.into());
-            details.insert("best_step".to_owned(), trained.best_step.into());
-            details.insert("n_parameters".to_owned(), architecture.n_parameters().into());
-            details.insert("n_validation".to_owned(), (n_train - learn).into());
-            details.insert("seed".to_owned(), seed.into());
-            if !trained.converged {
-                flags.push(Flag::NotConverged);
-            }
-            let rebuilt = rebuilt.into_iter().map(|value| f64::from(value) * scale).collect();
-            Array2::from_shape_vec((n_test, columns), rebuilt).expect("there is one output a column")
-        };
-        let mut decoded = Decoded::new(&held, predicted, target.test);
-        decoded.annotate(details, &flags);
-        Ok(decoded)
+        decode((z, Units::Varying), target, split, seed, |task| {
+            let architecture = self.architecture(task.inputs, task.outputs);
+            let [training, validation] =
+                [task.training, task.validation].map(|(rows, targets)| (rows, squared_error(targets)));
+            let trained = train(&architecture, training, validation, &self.schedule(), seed)?;
+            Ok(Answer {
+                rebuilt: trained.network.outputs(&task.test)?,
+                steps: trained.steps,
+                best_step: trained.best_step,
+                converged: trained.converged,
+                n_parameters: architecture.n_parameters(),
+            })
+        })
+    }
+
+    /// The numbers that a network holds beside layer and target: copies of its weights, and what its layers say of the
+    /// samples that it is stopped by, before and behind the rectifiers.
+    pub(super) fn numbers(&self, n_samples: usize, n_units: usize, n_columns: usize) -> usize {
+        let architecture = self.architecture(n_units, n_columns);
+        let said = n_units + 3 * architecture.hidden.iter().sum::<usize>() + 3 * n_columns;
+        (COPIES * architecture.n_parameters()).saturating_add(n_samples.div_ceil(PARTS) * said)
+    }
+
+    fn architecture(&self, inputs: usize, outputs: usize) -> Architecture {
+        let start = Some(vec![0.0; outputs]);
+        Architecture { inputs, hidden: self.layers.get(), outputs, slope: 0.0, dropout: 0.0, start }
     }
 
     fn schedule(&self) -> Schedule {
         Schedule {
-            learning_rate: self.learning_rate,
-            weight_decay: self.weight_decay,
+            learning_rate: self.learning_rate.get(),
+            weight_decay: self.weight_decay.get(),
             batch: self.batch.get(),
             patience: self.patience.get(),
             reductions: 2,
             max_steps: self.max_steps.get(),
         }
     }
-}
-
-/// Some rows in single precision, in units of `scale`.
-fn part(side: &Array2<f64>, rows: Range<usize>, scale: f64) -> Vec<f32> {
-    #[expect(clippy::cast_possible_truncation, reason = "networks compute in single precision")]
-    let single = |value: &f64| (value / scale) as f32;
-    side.slice(s![rows, ..]).iter().map(single).collect()
 }

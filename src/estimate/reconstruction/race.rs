@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, s};
+use ndarray::{Array2, ArrayView2, s};
 
 use super::ridge::{Products, squared_errors};
 use crate::estimate::EstimateError;
@@ -39,13 +39,13 @@ pub(super) fn race(
 ) -> Result<Raced, EstimateError> {
     let products = |fold: &Range<usize>| Products::new(z.slice(s![fold.clone(), ..]), y.slice(s![fold.clone(), ..]));
     // Only the first fold's products are kept: most races end there, and each is a matrix of units × units.
-    let first = products(&folds[0]);
-    let mut total = first.clone();
+    let mut total = products(&folds[0]);
+    let mut first = Some(total.clone());
     for fold in &folds[1..] {
-        total.add(&products(fold));
+        total.extend(z.slice(s![fold.clone(), ..]), y.slice(s![fold.clone(), ..]));
     }
     let mut left: Vec<(usize, Vec<f64>)> = (0..alphas.len()).map(|place| (place, Vec::new())).collect();
-    let mut first = Some(first);
+    let mut space = Array2::zeros((z.ncols(), z.ncols()));
     let mut decided = 0;
     for fold in folds {
         if left.len() == 1 {
@@ -53,12 +53,12 @@ pub(super) fn race(
         }
         decided += 1;
         let part = first.take().unwrap_or_else(|| products(fold));
-        let (rest, mean_z, mean_y) = total.without(&part);
-        drop(part);
+        let (rest, mean_z, mean_y) = total.without(part);
         let z = &z.slice(s![fold.clone(), ..]) - &mean_z;
         let y = &y.slice(s![fold.clone(), ..]) - &mean_y;
         for (place, losses) in &mut left {
-            losses.extend(squared_errors(z.view(), y.view(), &rest.weights(alphas[*place])?));
+            let weights = rest.weights_within(alphas[*place], &mut space)?;
+            losses.extend(squared_errors(z.view(), y.view(), &weights));
         }
         let best = best(&left).1.clone();
         left.retain(|(_, losses)| !clearly_worse(losses, &best));

@@ -11,6 +11,8 @@ use crate::estimate::EstimateError;
 use crate::estimate::matrix::double as matrix;
 use crate::estimate::matrix::factor::Cholesky;
 
+const IN_ROWS: &str = "owned arrays made here are in row order";
+
 /// The number of units up to which one eigendecomposition a fold can be cheaper than a factorization a penalty.
 const NARROW: usize = 640;
 
@@ -40,15 +42,27 @@ pub(in crate::estimate) struct Products {
 impl Products {
     /// The products of some samples.
     pub(super) fn new(z: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> Self {
-        let (zz, yz) = rayon::join(|| matrix::gram(z), || matrix::transposed_product(y, z));
-        Self {
-            n: z.nrows() as f64,
-            z: z.sum_axis(Axis(0)),
-            y: y.sum_axis(Axis(0)),
-            zz,
-            yz,
-            yy: y.outer_iter().map(|row| row.dot(&row)).sum(),
-        }
+        let mut products = Self {
+            n: 0.0,
+            z: Array1::zeros(z.ncols()),
+            y: Array1::zeros(y.ncols()),
+            zz: Array2::zeros((z.ncols(), z.ncols())),
+            yz: Array2::zeros((y.ncols(), z.ncols())),
+            yy: 0.0,
+        };
+        products.extend(z, y);
+        products
+    }
+
+    /// Adds the products of other samples.
+    pub(super) fn extend(&mut self, z: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) {
+        self.n += z.nrows() as f64;
+        self.z += &z.sum_axis(Axis(0));
+        self.y += &y.sum_axis(Axis(0));
+        let columns = matrix::transposed(z);
+        matrix::add_row_gram(&mut self.zz, columns.view());
+        self.yz += &matrix::transposed(matrix::product(columns.view(), y).view());
+        self.yy += y.outer_iter().map(|row| row.dot(&row)).sum::<f64>();
     }
 
     /// The products of each fold.
@@ -69,8 +83,7 @@ impl Products {
         total
     }
 
-    /// Adds the products of other samples.
-    pub(super) fn add(&mut self, other: &Self) {
+    fn add(&mut self, other: &Self) {
         self.n += other.n;
         self.z += &other.z;
         self.y += &other.y;
@@ -86,15 +99,22 @@ impl Products {
 
     /// The weights, one row a target column, that minimize |Y − ZWᵀ|² + α|W|².
     pub(in crate::estimate) fn weights(&self, alpha: f64) -> Result<Array2<f64>, EstimateError> {
-        let mut regularized = self.zz.clone();
-        regularized.diag_mut().mapv_inplace(|value| value + alpha);
+        self.weights_within(alpha, &mut Array2::zeros(self.zz.dim()))
+    }
+
+    /// As [`Products::weights`], with room for a matrix of units × units: to make it anew takes a while.
+    pub(super) fn weights_within(&self, alpha: f64, space: &mut Array2<f64>) -> Result<Array2<f64>, EstimateError> {
+        each_row(space, |place, row| row.copy_from_slice(self.zz.row(place).as_slice().expect(IN_ROWS)));
+        space.diag_mut().mapv_inplace(|value| value + alpha);
+        let factor = Cholesky::new(std::mem::take(space))?;
         let mut weights = self.yz.clone();
-        Cholesky::new(regularized)?.solve_rows(&mut weights);
+        factor.solve_rows(&mut weights);
+        *space = factor.into_space();
         Ok(weights)
     }
 
     /// The products of the samples that are in `self` and not in `fold`, about their own means, and these means.
-    pub(super) fn without(&self, fold: &Self) -> (Self, Array1<f64>, Array1<f64>) {
+    pub(super) fn without(&self, fold: Self) -> (Self, Array1<f64>, Array1<f64>) {
         let n = self.n - fold.n;
         let z = (&self.z - &fold.z) / n;
         let y = (&self.y - &fold.y) / n;
@@ -102,12 +122,18 @@ impl Products {
             n,
             z: Array1::zeros(z.len()),
             y: Array1::zeros(y.len()),
-            zz: &self.zz - &fold.zz,
-            yz: &self.yz - &fold.yz,
             yy: self.yy - fold.yy - n * y.dot(&y),
+            ..fold
         };
-        add_outer(&mut rest.zz, -n, z.view(), z.view());
-        add_outer(&mut rest.yz, -n, y.view(), z.view());
+        let subtract = |rest: &mut Array2<f64>, total: &Array2<f64>, left: &Array1<f64>| {
+            each_row(rest, |place, row| {
+                for ((rest, total), right) in row.iter_mut().zip(total.row(place)).zip(&z) {
+                    *rest = total - *rest - n * left[place] * right;
+                }
+            });
+        };
+        subtract(&mut rest.zz, &self.zz, &z);
+        subtract(&mut rest.yz, &self.yz, &y);
         (rest, z, y)
     }
 
@@ -159,7 +185,7 @@ pub(in crate::estimate) fn cross_validated(
 /// where λ and V are the eigenvalues and eigenvectors of the other samples' Gram matrix, A is Vᵀ times their products
 /// with the target, so that the weights are `V diag(s) A`, and B is the same of the fold f.
 fn losses_by_eigenvalues(part: &Products, total: &Products, alphas: &[f64]) -> Result<Vec<f64>, EstimateError> {
-    let (rest, mean_z, mean_y) = total.without(part);
+    let (rest, mean_z, mean_y) = total.without(part.clone());
     let mut held_out = part.about(&mean_z, &mean_y);
     matrix::mirror(&mut held_out.zz);
     let eigen = matrix::eigen(rest.zz.view())?;
@@ -188,7 +214,7 @@ fn losses_by_factors(
     total: &Products,
     alphas: &[f64],
 ) -> Result<Vec<f64>, EstimateError> {
-    let (rest, mean_z, mean_y) = total.without(part);
+    let (rest, mean_z, mean_y) = total.without(part.clone());
     let z = &z - &mean_z;
     let y = &y - &mean_y;
     alphas.par_iter().map(|&alpha| Ok(squared_errors(z.view(), y.view(), &rest.weights(alpha)?).sum())).collect()
@@ -204,6 +230,13 @@ pub(in crate::estimate) fn squared_errors(
     Zip::from(predicted.rows())
         .and(y.rows())
         .map_collect(|predicted, y| predicted.iter().zip(y).map(|(predicted, y)| (y - predicted).powi(2)).sum())
+}
+
+/// Does something to each row of a matrix, a row a task.
+fn each_row(matrix: &mut Array2<f64>, act: impl Fn(usize, &mut [f64]) + Sync) {
+    let columns = matrix.ncols().max(1);
+    let rows = matrix.as_slice_mut().expect(IN_ROWS).par_chunks_mut(columns);
+    rows.enumerate().for_each(|(place, row)| act(place, row));
 }
 
 /// Adds `factor · left · rightᵀ`.

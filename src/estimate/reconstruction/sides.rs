@@ -32,6 +32,11 @@ impl Sides {
     /// The two sides of `matrix` with each column brought to mean 0 and variance 1 on the training rows; columns that
     /// are constant there are left out.
     pub(in crate::estimate) fn standardized<T: Element>(matrix: ArrayView2<'_, T>, split: &Split) -> Self {
+        Self::standardized_columns(matrix, split).0
+    }
+
+    /// As [`Sides::standardized`], with the columns that are left.
+    pub(super) fn standardized_columns<T: Element>(matrix: ArrayView2<'_, T>, split: &Split) -> (Self, Vec<usize>) {
         let n = split.train.len() as f64;
         let moments = columns::moments(matrix, Some(&split.train));
         let deviations = moments.squares.mapv(|square| (square / n).sqrt());
@@ -43,7 +48,19 @@ impl Sides {
             centered /= &deviations;
             centered
         };
-        Self { train: rows(&split.train), test: rows(&split.test), squares: n * kept.len() as f64 }
+        let sides = Self { train: rows(&split.train), test: rows(&split.test), squares: n * kept.len() as f64 };
+        (sides, kept)
+    }
+
+    /// Brings columns back to the places they had among so many, with zeros in the others.
+    pub(super) fn put_back(&mut self, kept: &[usize], n_columns: usize) {
+        for side in [&mut self.train, &mut self.test] {
+            let mut whole = Array2::zeros((side.nrows(), n_columns));
+            for (column, &place) in side.columns().into_iter().zip(kept) {
+                whole.column_mut(place).assign(&column);
+            }
+            *side = whole;
+        }
     }
 
     /// The same samples in coordinates along the principal axes of the training rows.

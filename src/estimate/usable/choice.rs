@@ -48,14 +48,14 @@ struct Candidate {
 /// All are tried on the first folds that hold a thousand samples; those that are then worse than the best by more than
 /// four standard errors of the paired difference are spared the other folds. All are tried, not only those up to the
 /// first rise of the loss: where a weak unit is hidden by strong noise, the loss rises before it falls.
-pub(super) fn choose(training: &Training, penalties: &[f64], start: Vec<f64>, curvature: &mut Known) -> Choice {
+pub(super) fn choose(training: &Training, penalties: &[f64], start: &[f64], curvature: &mut Known) -> Choice {
     let folds = &training.folds;
     let first = 1 + folds.iter().position(|fold| fold.end >= TRIED_BY_ALL).unwrap_or(folds.len() - 1);
     let mut candidates: Vec<Candidate> = penalties
         .iter()
         .map(|&penalty| Candidate { penalty, sum: vec![0.0; start.len()], seen: Vec::new(), converged: true })
         .collect();
-    walk(training, 0..first, &start, curvature, &mut candidates);
+    walk(training, 0..first, start, curvature, &mut candidates);
     if first < folds.len() {
         let losses: Vec<Vec<f64>> = candidates.iter().map(|candidate| candidate.losses(&training.classes)).collect();
         let best = &losses[least(&losses)];

@@ -85,7 +85,7 @@ impl Training {
         let (penalty, start, unseen, converged) = if let [penalty] = penalties {
             (*penalty, start, None, true)
         } else {
-            let choice = choose(self, penalties, start, &mut curvature);
+            let choice = choose(self, penalties, &start, &mut curvature);
             (choice.penalty, choice.start, Some(choice.unseen), choice.converged)
         };
         let goal = Goal { gradient: tolerance, decrease: DECREASE * (tolerance / 1e-5) };

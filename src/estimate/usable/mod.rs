@@ -27,6 +27,7 @@ mod fitted;
 mod gaussian;
 mod kernels;
 mod lbfgs;
+mod line;
 mod linear;
 mod mlp;
 mod nearest_mean;

@@ -38,7 +38,7 @@ pub(super) fn residuals(logits: &mut [f32], classes: &[u32], scratch: &mut [f32]
 pub(super) fn log_sums(logits: &[f32], n: usize) -> Vec<f64> {
     let mut sums = vec![0.0; n];
     let mut largest = vec![0.0; n];
-    Arch::new().dispatch(Sums { logits, largest: &mut largest, sums: &mut sums });
+    Arch::new().dispatch(Exponents { logits, largest: &mut largest, sums: &mut sums });
     for (sum, &largest) in sums.iter_mut().zip(&largest) {
         *sum = f64::from(largest) + sum.ln();
     }
@@ -46,13 +46,13 @@ pub(super) fn log_sums(logits: &[f32], n: usize) -> Vec<f64> {
 }
 
 /// Finds each sample's largest logit, and the sum of the exponentials of what all are above it.
-struct Sums<'a> {
+struct Exponents<'a> {
     logits: &'a [f32],
     largest: &'a mut [f32],
     sums: &'a mut [f64],
 }
 
-impl WithSimd for Sums<'_> {
+impl WithSimd for Exponents<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -143,7 +143,7 @@ impl<'a> Scores<'a> {
             .map(|block| {
                 let rows = block * ROWS..n.min((block + 1) * ROWS);
                 let mut sums = vec![0.0; 4 * rows.len()];
-                Arch::new().dispatch(Sums { scores: self, rows: rows.clone(), factor, sums: &mut sums });
+                Arch::new().dispatch(Sweep { scores: self, rows: rows.clone(), factor, sums: &mut sums });
                 let mut sum = Value { cross_entropy: 0.0, slope: 0.0, curvature: 0.0 };
                 let [largest, total, first, second] = quarters(&mut sums);
                 for (((largest, total), first), second) in largest.iter().zip(total).zip(first).zip(second) {
@@ -165,14 +165,14 @@ impl<'a> Scores<'a> {
 
 /// Of each sample: the largest logit, all relative to the own class, the sum of the weights of the classes relative to
 /// it, and the sums of weight times distance and times its square.
-struct Sums<'a> {
+struct Sweep<'a> {
     scores: &'a Scores<'a>,
     rows: Range<usize>,
     factor: f64,
     sums: &'a mut [f64],
 }
 
-impl WithSimd for Sums<'_> {
+impl WithSimd for Sweep<'_> {
     type Output = ();
 
     #[inline(always)]

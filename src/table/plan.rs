@@ -1,0 +1,59 @@
+//! `work/plan.json`: which run a folder belongs to, and which checkpoints it is to have.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::schema::SCHEMA_VERSION;
+use super::{Origin, TableError};
+
+/// A planned unit of work: one checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Unit {
+    /// The step of the checkpoint.
+    pub step: u64,
+    /// Its path relative to the archive.
+    pub file: String,
+}
+
+/// What `work/plan.json` says.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(super) struct PlanFile {
+    pub schema: String,
+    pub version: String,
+    pub origin: Origin,
+    pub units: Vec<Unit>,
+}
+
+impl PlanFile {
+    pub(super) fn new(origin: Origin, units: Vec<Unit>) -> Self {
+        Self { schema: SCHEMA_VERSION.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), origin, units }
+    }
+
+    /// Reads the file; none if there is none.
+    pub(super) fn read(folder: &Path, path: &Path) -> Result<Option<Self>, TableError> {
+        let read = |source: io::Error| TableError::Read { path: path.to_owned(), source };
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(read)?,
+        };
+        let found: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| read(error.into()))?;
+        // The versions before the fifth did not say.
+        check_schema(folder, found["schema"].as_str().unwrap_or("4 or older"))?;
+        Ok(Some(serde_json::from_value(found).map_err(|error| read(error.into()))?))
+    }
+
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("texts and numbers can be written as JSON")
+    }
+}
+
+/// Refuses columns of another version.
+pub(super) fn check_schema(folder: &Path, found: &str) -> Result<(), TableError> {
+    if found == SCHEMA_VERSION {
+        return Ok(());
+    }
+    Err(TableError::OtherSchema { folder: folder.to_owned(), found: found.to_owned(), needed: SCHEMA_VERSION })
+}

@@ -1,0 +1,82 @@
+//! What of the plan is there.
+
+use std::fs;
+use std::io;
+
+use serde::Serialize;
+
+use super::{Folder, TableError, Unit};
+
+/// What of the plan is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Standing {
+    /// How many checkpoints are planned.
+    pub planned: usize,
+    /// Those that were not measured, or whose parts are not whole.
+    pub missing: Vec<Unit>,
+    /// Those that failed as a whole: their rows say why.
+    pub failed: Vec<Unit>,
+    /// Rows without a value, those of failed checkpoints among them.
+    pub failed_rows: usize,
+}
+
+impl Standing {
+    /// Whether every planned checkpoint was measured, or is known to have failed.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+impl Folder {
+    /// Looks at the parts of every planned checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::NoPlan`], and [`TableError::UnplannedStep`] where there are parts that nobody planned.
+    pub fn standing(&self) -> Result<Standing, TableError> {
+        self.check_steps()?;
+        let plan = &self.origin()?.plan;
+        let units = self.units()?;
+        let mut standing = Standing { planned: units.len(), missing: Vec::new(), failed: Vec::new(), failed_rows: 0 };
+        for unit in units {
+            let parts = self.parts(unit.step).filter(|parts| parts.iter().all(|part| part.plan == *plan));
+            let Some(parts) = parts else {
+                standing.missing.push(unit.clone());
+                continue;
+            };
+            if parts.iter().any(|part| part.retry) {
+                standing.failed.push(unit.clone());
+            }
+            standing.failed_rows += parts.iter().map(|part| part.failed_rows).max().unwrap_or(0);
+        }
+        Ok(standing)
+    }
+
+    /// Deletes what processes that were killed left among the working files, and returns how many there were.
+    ///
+    /// Only once every planned checkpoint is there: until then a process may be about to rename such a file.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Read`], [`TableError::Write`].
+    pub fn sweep(&self) -> Result<usize, TableError> {
+        let work = self.work();
+        let read = |source: io::Error| TableError::Read { path: work.clone(), source };
+        let mut swept = 0;
+        for entry in fs::read_dir(&work).map_err(read)? {
+            let entry = entry.map_err(read)?;
+            if entry.file_name().to_string_lossy().starts_with("part-") {
+                match fs::remove_file(entry.path()) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    removed => {
+                        removed.map_err(TableError::write(entry.path()))?;
+                        swept += 1;
+                    }
+                }
+            }
+        }
+        Ok(swept)
+    }
+}
