@@ -673,8 +673,12 @@ fn a_query_on_a_folder_without_results_is_refused() {
     let query = |sql: &str| common::infoplane(["query".as_ref(), results.as_os_str(), sql.as_ref()]);
     query("SELECT nothing FROM measurements").refused(&["cannot answer the query", "nothing"]);
     query("SELEKT 1").refused(&["cannot answer the query"]);
-    query("SELECT * FROM layers")
-        .refused(&["cannot answer the query", "`measurements`, `checkpoints`, `phases` and `lags`"]);
+    query("SELECT * FROM layers").refused(&[
+        "cannot answer the query",
+        "`bindings`, `checkpoints`, `failures`",
+        "`measurements`",
+        "infoplane schema",
+    ]);
 }
 
 #[test]

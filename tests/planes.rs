@@ -50,7 +50,7 @@ fn explained(basis: &str) -> Vec<f64> {
     );
     let printed = scene.run(&[]).success();
     // Both rows have one estimator: what tells them apart is said.
-    contains_all(&printed, &["I(T;digit), ross (nats), neighbors = 1", "I(T;digit), ross (nats), neighbors = 3"]);
+    contains_all(&printed, &["I(T;digit), ross (neighbors 1) (nats)", "I(T;digit), ross (neighbors 3) (nats)"]);
     let rows = scene.query("SELECT details FROM measurements WHERE parameters LIKE '%\"neighbors\":1}%' ORDER BY step");
     let details = rows.iter().map(|row| serde_json::from_str::<Value>(row["details"].as_str().unwrap()).unwrap());
     details.map(|details| details["explained_variance"].as_f64().unwrap()).collect()

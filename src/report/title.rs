@@ -43,9 +43,17 @@ pub(super) fn titles(all: &[CurveColumns]) -> Vec<String> {
         let mates: Vec<usize> = (0..all.len()).filter(|&other| plain[other] == plain[place]).collect();
         let differs =
             |name: &&String| mates.iter().any(|&mate| settings[mate].get(*name) != settings[place].get(*name));
+        let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
         let own = settings[place].keys().filter(differs).map(|name| {
-            let short = name.split('.').skip(1).filter(|word| *word != "estimator").collect::<Vec<_>>().join(" ");
-            format!("{short} {}", settings[place][name]).trim_end().to_owned()
+            let value = &settings[place][name];
+            let single = settings[place].keys().filter(|other| last(other) == last(name)).count() == 1;
+            // The last word alone says enough where it has a value and no other setting ends in it.
+            let words: Vec<&str> = if single && !value.is_empty() {
+                name.rsplit('.').take(1).collect()
+            } else {
+                name.split('.').skip(1).filter(|word| *word != "estimator").collect()
+            };
+            format!("{} {value}", words.join(" ")).trim_end().to_owned()
         });
         let own: Vec<String> = own.collect();
         if own.is_empty() { plain[place].clone() } else { format!("{} ({})", plain[place], own.join(", ")) }
@@ -89,7 +97,7 @@ mod tests {
     #[test]
     fn measures_of_one_name_are_told_apart_by_the_settings_that_differ() {
         let found = titles(&[information(3), information(10)]);
-        assert_eq!(found, ["I(X;T), ksg (ksg neighbors 3)", "I(X;T), ksg (ksg neighbors 10)"]);
+        assert_eq!(found, ["I(X;T), ksg (neighbors 3)", "I(X;T), ksg (neighbors 10)"]);
         assert_eq!(titles(&[information(3)]), ["I(X;T), ksg"]);
     }
 }
