@@ -251,24 +251,16 @@ fn equal_tables_give_equal_bytes_and_absent_tables_are_told() {
     assert_eq!(first, page(&open(&[&other])).unwrap());
     assert!(section(&first, "binding").contains("no table bindings"));
     let folder = Folder::open(&one.path()).unwrap();
-    let blank = BindingRow {
+    let proof = BindingRow {
         run: "small".to_owned(),
         role: "proof".to_owned(),
-        initializer: None,
-        tensor: None,
-        shape: None,
-        kind: None,
-        source: None,
-        recipe: None,
-        evidence: None,
-        guess: None,
-        rounded: None,
         largest_difference: Some(1e-7),
         n_samples: Some(64),
         holds: Some(true),
         reference: "10.safetensors".to_owned(),
+        ..BindingRow::default()
     };
-    folder.write_bindings(&[blank]).unwrap();
+    folder.write_bindings(&[proof]).unwrap();
     let told = section(&page(&open(&[&one])).unwrap(), "binding");
     assert!(told.contains("Proven.") && told.contains("1.0e-7 of the largest value, on 64 samples"), "{told}");
 }

@@ -11,19 +11,8 @@ pub(super) fn rows(plan: &Plan) -> Vec<BindingRow> {
     let blank = |role: &str| BindingRow {
         run: plan.name.clone(),
         role: role.to_owned(),
-        initializer: None,
-        tensor: None,
-        shape: None,
-        kind: None,
-        source: None,
-        recipe: None,
-        evidence: None,
-        guess: None,
-        rounded: None,
-        largest_difference: None,
-        n_samples: None,
-        holds: None,
         reference: plan.reference.clone(),
+        ..BindingRow::default()
     };
     let feed = |feed: &Feed| BindingRow {
         initializer: Some(feed.initializer.clone()),

@@ -3,6 +3,7 @@ use super::rows;
 rows! {
     /// One weight of the graph and what feeds it, one tensor or weight that is left over, or the proof of the whole.
     #[table("bindings", Series)]
+    #[derive(Default)]
     pub struct BindingRow {
         /// The run: the name of the pipeline file.
         pub run: String,
