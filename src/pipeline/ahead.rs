@@ -85,8 +85,9 @@ impl<'p> Ahead<'p> {
             return Ok(Read::Done { checkpoint, failed_rows });
         }
         weights.load(self.names())?;
-        let (hashes, hash) =
-            self.pool.install(|| Ok((weights.tensor_hashes(self.names())?, weights.hash(self.names())?)))?;
+        let (hashes, hash) = self
+            .pool
+            .install(|| Ok::<_, ArchiveError>((weights.tensor_hashes(self.names())?, weights.hash(self.names())?)))?;
         if let Some(before) = before.as_mut().filter(|before| before.hashes.is_none()) {
             before.hashes = self.hashes(before.place);
         }
