@@ -141,6 +141,16 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
+    /// Whether the same command may succeed later: an object store did not answer.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Archive(error) => error.is_unreachable(),
+            Self::Table(error) => error.is_unreachable(),
+            _ => false,
+        }
+    }
+
     /// A proof that does not hold, as an error.
     pub(super) fn unproven(graph: &str, reference: &str, proof: &Proof) -> Self {
         Self::Unproven {

@@ -142,10 +142,12 @@ pub fn run(
         match Ahead::new(plan) {
             Ok(mut ahead) => {
                 for &place in mine.iter().take_while(|_| work.goes_on().is_continue()) {
-                    let read =
-                        ahead.read(place, &|identity| work.folder.done(plan.checkpoints[place].step(), identity));
-                    if give.send(read).is_err() {
-                        break;
+                    let done = |identity: &str| work.folder.done(plan.checkpoints[place].step(), identity);
+                    let given = ahead.read(place, &done).map(|read| give.send(read));
+                    match given {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => break,
+                        Err(error) => work.fail(error),
                     }
                 }
             }
@@ -215,7 +217,7 @@ impl Work<'_> {
                 let Some(rows) = measured else { return Ok(Outcome::Dropped) };
                 (checkpoint, identity, rows)
             }
-            Read::Failed { checkpoint, error, .. } if self.folder.has(checkpoint.step(), &self.plan.hash) => {
+            Read::Failed { checkpoint, error, .. } if self.folder.has(checkpoint.step(), &self.plan.hash)? => {
                 // What was measured while the file could be read is better than what is known of it now.
                 (self.tell)(Event::Failed { file: checkpoint.name().to_owned(), reason: error });
                 return Ok(Outcome::Kept { failed_rows: 1 });

@@ -70,10 +70,18 @@ pub enum StoreError {
         /// How many bytes were to be loaded at once.
         bytes: u64,
     },
-    /// The system refused what a connection or a copy needs.
+    /// A copy on this machine cannot be written.
+    #[error("`{path}`: cannot copy: {source}; TMPDIR names another disk to copy to")]
+    Copy {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system refused what a connection needs, or to read what is to be written.
     #[error("`{path}`: {source}")]
     System {
-        /// The URL, or the file of the copy.
+        /// The URL, or the file.
         path: String,
         /// What the system said.
         source: std::io::Error,

@@ -27,7 +27,6 @@ mod write;
 
 pub use error::StoreError;
 pub(crate) use object::Object;
-pub(crate) use read::Tail;
 pub(crate) use write::{Condition, Version};
 
 use std::io;

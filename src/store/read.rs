@@ -46,42 +46,44 @@ impl Store {
         })
     }
 
-    /// The last bytes of an object, `length` of them or all; none if it is not there.
+    /// The last bytes of some objects, `length` of them or all; none where there is no object.
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
-    pub(crate) fn tail(&self, key: &str, length: u64) -> Result<Option<Tail>, StoreError> {
+    /// For each object [`StoreError`].
+    pub(crate) fn tails(&self, keys: &[String], length: u64) -> Vec<Result<Option<Tail>, StoreError>> {
+        self.runtime.block_on(stream::iter(keys).map(|key| self.tail(key, length)).buffered(PARALLEL).collect())
+    }
+
+    async fn tail(&self, key: &str, length: u64) -> Result<Option<Tail>, StoreError> {
         let path = self.path(key)?;
         // Azure knows no ranges that are counted from the end.
         let range = (self.service != Service::Azure && length > 0).then_some(GetRange::Suffix(length));
-        self.runtime.block_on(async {
-            let found = match self.inner.get_opts(&path, GetOptions::new().with_range(range)).await {
-                Err(Error::NotFound { .. }) => return Ok(None),
-                // No range of an object without a byte can be had, and each store says so in other words.
-                Err(error) => match self.inner.head(&path).await {
-                    Ok(meta) if meta.size == 0 => {
-                        return Ok(Some(Tail { bytes: Bytes::new(), size: 0, version: Version::of(&meta) }));
-                    }
-                    _ => return Err(self.failure(key, "read", &error)),
-                },
-                Ok(found) => found,
-            };
-            let (size, version) = (found.meta.size, Version::of(&found.meta));
-            let bytes = found.bytes().await.map_err(|error| self.failure(key, "read", &error))?;
-            Ok(Some(Tail { bytes, size, version }))
-        })
+        let found = match self.inner.get_opts(&path, GetOptions::new().with_range(range)).await {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            // No range of an object without a byte can be had, and each store says so in other words.
+            Err(error) => match self.inner.head(&path).await {
+                Ok(meta) if meta.size == 0 => {
+                    return Ok(Some(Tail { bytes: Bytes::new(), size: 0, version: Version::of(&meta) }));
+                }
+                _ => return Err(self.failure(key, "read", &error)),
+            },
+            Ok(found) => found,
+        };
+        let (size, version) = (found.meta.size, Version::of(&found.meta));
+        let bytes = found.bytes().await.map_err(|error| self.failure(key, "read", &error))?;
+        Ok(Some(Tail { bytes, size, version }))
     }
 
     /// Copies objects into files, some at a time; the folders are made.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], [`StoreError::System`] where a file cannot be written.
+    /// [`StoreError`], [`StoreError::Copy`] where a file cannot be written.
     pub(crate) fn copy(&self, files: &[(String, PathBuf)]) -> Result<(), StoreError> {
         let copies = stream::iter(files).map(async |(key, file)| {
             let path = self.path(key)?;
-            let failed = |source: io::Error| StoreError::System { path: file.display().to_string(), source };
+            let failed = |source: io::Error| StoreError::Copy { path: file.display().to_string(), source };
             if let Some(folder) = file.parent() {
                 fs::create_dir_all(folder).map_err(failed)?;
             }

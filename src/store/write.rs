@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path as FilePath;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::{
@@ -111,7 +110,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub(crate) fn delete(self: &Arc<Self>, key: &str) -> Result<(), StoreError> {
+    pub(crate) fn delete(&self, key: &str) -> Result<(), StoreError> {
         let path = self.path(key)?;
         match self.runtime.block_on(self.inner.delete(&path)) {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),

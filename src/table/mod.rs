@@ -8,7 +8,9 @@
 //! | `part` | rows as a Parquet file |
 //! | `provenance` | where results come from: the metadata of every file |
 //! | `plan` | `work/plan.json`: what a folder is to have |
-//! | `folder` | where parts lie, and how they come to be whole or not at all |
+//! | `folder` | what a result folder has, and where each file lies |
+//! | `place` | how bytes get in and out, whole or not at all: on this machine, or in an object store |
+//! | `copy` | a folder in a store, on this machine for as long as it is read |
 //! | `metadata` | what files say of where they come from |
 //! | `standing` | what of the plan is there |
 //! | `compact` | all parts of a table as one sorted file |
@@ -33,10 +35,12 @@
 
 mod cells;
 mod compact;
+mod copy;
 mod error;
 mod folder;
 mod metadata;
 mod part;
+mod place;
 mod plan;
 mod provenance;
 mod row;
