@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use infoplane::pipeline;
 use infoplane::report;
 use infoplane::table::{Folder, Standing, Unit};
 
@@ -15,6 +16,7 @@ const LISTED: usize = 20;
 
 /// `finish`
 pub(crate) fn finish(arguments: &Finish) -> anyhow::Result<ExitCode> {
+    pipeline::join_all(&Folder::open_in_place(&arguments.results)?)?;
     let folder = Folder::open_parts(&arguments.results)?;
     let standing = folder.standing()?;
     let mut text = String::new();

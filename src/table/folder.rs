@@ -81,31 +81,50 @@ impl Folder {
             return Err(TableError::StepTooLarge { file: file.clone(), step: *step });
         }
         let planned = PlanFile::new(origin, units);
+        let mut remote = Remote::of(root)?;
+        if let Some(remote) = &mut remote {
+            remote.may_have_tables = !remote.store.names(&remote.key("tables"), |_| true)?.is_empty();
+        }
         let folder = Self {
             root: root.to_owned(),
             files: root.to_owned(),
-            remote: Remote::of(root)?,
+            remote,
             tables: asked.tables(),
             plan: Some(planned.clone()),
         };
         for path in folder.tables.iter().map(|table| folder.table(table)).chain([folder.work()]) {
             folder.make(&path)?;
         }
+        let short = |hash: &str| hash.chars().take(8).collect::<String>();
+        let of_another = |other: &str| TableError::OtherPlan {
+            folder: root.to_owned(),
+            found: short(other),
+            needed: short(&planned.origin.plan),
+        };
         let (path, text) = (folder.plan_path(), planned.text().into());
-        folder.put(&path, &text, &When::Absent)?;
-        // Read back even when just written: another run may have been faster.
-        let found = folder.read(&path)?;
+        let mut found = folder.read(&path)?;
+        let is_new = found.is_none();
+        if is_new {
+            // The working files may have been deleted, and the parts be those of another run.
+            if let Some(other) = folder.other_plan(&planned.origin.plan)? {
+                return Err(of_another(&other));
+            }
+            folder.put(&path, &text, &When::Absent)?;
+            // Read back even when just written: another run may have been faster.
+            found = folder.read(&path)?;
+        }
         let (found, there) = found.ok_or_else(|| TableError::NoPlan { path: path.clone() })?;
         let found = PlanFile::parse(root, &path, &found)?;
-        let plan = &planned.origin.plan;
-        let other = if found.origin.plan == *plan { folder.other_plan(plan)? } else { Some(found.origin.plan.clone()) };
-        if let Some(other) = other {
-            let short = |hash: &str| hash.chars().take(8).collect::<String>();
-            return Err(TableError::OtherPlan { folder: root.to_owned(), found: short(&other), needed: short(plan) });
+        if found.origin.plan != planned.origin.plan {
+            return Err(of_another(&found.origin.plan));
         }
-        folder.check_steps()?;
+        // Of hundreds of shards only the first one looks through the folder: that takes long in a large one.
+        let has_grown = found.units != planned.units;
+        if is_new || has_grown {
+            folder.check_steps()?;
+        }
         // The same plan over an archive that has grown meanwhile; whoever was faster has seen it grow, too.
-        if found.units != planned.units {
+        if has_grown {
             for table in &folder.tables {
                 folder.forget_compacted(table)?;
             }
@@ -120,7 +139,7 @@ impl Folder {
     ///
     /// [`TableError::NoResults`], [`TableError::OtherSchema`], [`TableError::Store`].
     pub fn open(root: &Path) -> Result<Self, TableError> {
-        Self::open_with(root, false)
+        Self::copied(root, false)
     }
 
     /// The same, with every part at hand, for [`Folder::standing`] and [`Folder::compact`].
@@ -129,10 +148,11 @@ impl Folder {
     ///
     /// As [`Folder::open`].
     pub fn open_parts(root: &Path) -> Result<Self, TableError> {
-        Self::open_with(root, true)
+        Self::copied(root, true)
     }
 
-    fn open_with(root: &Path, parts: bool) -> Result<Self, TableError> {
+    /// A folder, or a copy of one.
+    fn copied(root: &Path, parts: bool) -> Result<Self, TableError> {
         let mut remote = Remote::of(root)?;
         let mut files = root.to_owned();
         if let Some(remote) = &mut remote {
@@ -140,14 +160,30 @@ impl Folder {
             copy.path().clone_into(&mut files);
             remote.copy = Some(copy);
         }
-        let mut folder = Self { root: root.to_owned(), files, remote, tables: Vec::new(), plan: None };
-        let there = |table: &&str| folder.table(table).is_dir();
+        Self { root: root.to_owned(), files, remote, tables: Vec::new(), plan: None }.opened()
+    }
+
+    /// A folder that has results, where it lies: for what runs left in it, and not for its tables.
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::open`].
+    pub fn open_in_place(root: &Path) -> Result<Self, TableError> {
+        let (files, remote) = (root.to_owned(), Remote::of(root)?);
+        Self { root: root.to_owned(), files, remote, tables: Vec::new(), plan: None }.opened()
+    }
+
+    fn opened(self) -> Result<Self, TableError> {
+        let mut folder = self;
+        let root = folder.root.clone();
+        let found = folder.folders(&folder.files.join("data"))?;
+        let there = |table: &&str| found.iter().any(|name| name == table);
         let path = folder.plan_path();
-        let plan = folder.read(&path)?.map(|(bytes, _)| PlanFile::parse(root, &path, &bytes)).transpose()?;
+        let plan = folder.read(&path)?.map(|(bytes, _)| PlanFile::parse(&root, &path, &bytes)).transpose()?;
         // In a store there is no folder before the first part.
         let is_begun = folder.remote.is_some() && plan.is_some();
         if !is_begun && ![MeasurementRow::TABLE, CheckpointRow::TABLE].iter().all(there) {
-            return Err(TableError::NoResults { folder: root.to_owned() });
+            return Err(TableError::NoResults { folder: root });
         }
         let by_step = tables().into_iter().filter(|table| table.parts.are_by_step());
         let has = |table: &Table| there(&table.name) || is_begun && table.parts == Parts::Checkpoint;
@@ -159,7 +195,7 @@ impl Folder {
             let first = folder.whole(CheckpointRow::TABLE).or_else(|| steps.first().map(part));
             let words = first.map(|path| folder.there(&path)).transpose()?.flatten().and_then(|there| there.words);
             if let Some(found) = words.and_then(|words| words.schema()) {
-                check_schema(root, &found)?;
+                check_schema(&root, &found)?;
             }
         }
         Ok(folder)
@@ -258,6 +294,15 @@ impl Folder {
         Ok(parts.is_some_and(|parts| parts.iter().all(|part| part.plan == plan && !part.retry)))
     }
 
+    /// Whether a step has good parts of the plan of this folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::has`].
+    pub fn is_measured(&self, step: u64) -> Result<bool, TableError> {
+        self.plan_hash().map_or(Ok(false), |plan| self.has(step, plan))
+    }
+
     /// Whether every planned checkpoint has its parts.
     ///
     /// # Errors
@@ -265,6 +310,10 @@ impl Folder {
     /// [`TableError::NoPlan`], [`TableError::Read`], [`TableError::Store`].
     pub fn is_whole(&self) -> Result<bool, TableError> {
         let units = self.units()?;
+        // Names are told at once; looking into all parts takes long, and is only worth it at the end.
+        if self.steps(CheckpointRow::TABLE)?.len() < units.len() {
+            return Ok(false);
+        }
         if let Some((remote, data)) = self.only_in_store(&self.files.join("data")) {
             // A listing tells what thousands of requests would: in a store a part is whole if it is there.
             let names: BTreeSet<String> =
@@ -292,13 +341,19 @@ impl Folder {
 
     /// Writes the parts of a checkpoint, each complete or not at all.
     ///
-    /// One of the same identity stays, and so does one with values where the checkpoint failed now; any other one is
-    /// replaced. Several processes may do so at the same time.
+    /// A part that is there and made of the same stays: of two processes with one unit the second changes nothing. One
+    /// made of something else is replaced, but never what was measured by the news that nothing can be read any more.
     ///
     /// # Errors
     ///
     /// [`TableError::Write`], [`TableError::Store`] or [`TableError::Encode`]; what was there before is still there then.
     pub fn write(&self, step: u64, rows: RowsOf<'_>, provenance: &Provenance) -> Result<(), TableError> {
+        if provenance.checkpoint.is_none() && self.has(step, &self.origin()?.plan)? {
+            return Ok(());
+        }
+        if provenance.retry {
+            self.mark_failed(step, rows.checkpoint)?;
+        }
         self.write_part(step, rows.measurements, provenance)?;
         self.write_part(step, rows.failures, provenance)?;
         if self.tables.contains(&SampleRow::TABLE) {
@@ -307,7 +362,8 @@ impl Folder {
         if self.tables.contains(&PositionRow::TABLE) {
             self.write_part(step, rows.positions, provenance)?;
         }
-        self.write_part(step, std::slice::from_ref(rows.checkpoint), provenance)
+        self.write_part(step, std::slice::from_ref(rows.checkpoint), provenance)?;
+        if provenance.retry { Ok(()) } else { self.unmark_failed(step) }
     }
 
     fn write_part<R: Rows>(&self, step: u64, rows: &[R], provenance: &Provenance) -> Result<(), TableError> {
@@ -317,8 +373,8 @@ impl Folder {
         part::write(&mut bytes, &path, rows, origin, Some(provenance))?;
         self.settle(R::TABLE, &path, &bytes.into(), |words| {
             Found::of(words).is_some_and(|found| {
-                let is_better = provenance.retry && found.plan == origin.plan;
-                !found.retry && (found.identity == provenance.identity || is_better)
+                let is_unreadable_now = provenance.checkpoint.is_none() && found.plan == origin.plan;
+                !found.retry && (found.identity == provenance.identity || is_unreadable_now)
             })
         })
     }
