@@ -46,12 +46,16 @@ pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
     let result = pipeline::run(&plan, shard, (workers, &pool), &stopping, &|event| progress.tell(event));
     progress.finish();
     let finished = result?;
-    if finished.whole {
-        write_phases(&Folder::open(&finished.folder)?)?;
-    }
-    let whole = arguments.shard.is_none();
-    if whole && !cli.quiet {
-        print(&report::summary(&Folder::open(&finished.folder)?)?)?;
+    let is_summed_up = arguments.shard.is_none() && !cli.quiet;
+    if finished.whole || is_summed_up {
+        // Opened once: of a folder in a store this makes a copy.
+        let folder = Folder::open(&finished.folder)?;
+        if finished.whole {
+            write_phases(&folder)?;
+        }
+        if is_summed_up {
+            print(&report::summary(&folder)?)?;
+        }
     }
     print(&format!(
         "{} {} measured, {} kept from before, {} rows without a value; Parquet in {}\n",

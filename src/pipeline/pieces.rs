@@ -99,7 +99,7 @@ pub(super) fn join(folder: &Folder, step: u64) -> Result<bool, PipelineError> {
 /// [`PipelineError::Table`], [`PipelineError::Piece`].
 pub fn join_all(folder: &Folder) -> Result<(), PipelineError> {
     for step in folder.steps_in_pieces()? {
-        if !folder.is_measured(step) {
+        if !folder.is_measured(step)? {
             join(folder, step)?;
         }
     }

@@ -120,7 +120,13 @@ pub fn run(
             Ok(mut ahead) => {
                 let mut counted = None;
                 for &(place, group) in mine.iter().take_while(|_| work.goes_on().is_continue()) {
-                    let mut read = ahead.read(place, &|identity| work.kept(place, group, identity));
+                    let mut read = match ahead.read(place, &|identity| work.kept(place, group, identity)) {
+                        Ok(read) => read,
+                        Err(error) => {
+                            work.fail(error);
+                            break;
+                        }
+                    };
                     // The failed rows of a whole checkpoint count once, not with each of its units.
                     if let Read::Done { kept, .. } = &mut read
                         && kept.is_whole

@@ -47,18 +47,25 @@ impl Work<'_> {
     }
 
     /// What is there of a unit already: the parts of its checkpoint, or its own piece of them.
-    pub(super) fn kept(&self, place: usize, group: usize, identity: &str) -> Option<Kept> {
+    ///
+    /// # Errors
+    ///
+    /// [`PipelineError::Table`].
+    pub(super) fn kept(&self, place: usize, group: usize, identity: &str) -> Result<Option<Kept>, PipelineError> {
         let step = self.plan.checkpoints[place].step();
-        if let Some(failed_rows) = self.folder.done(step, identity) {
-            return Some(Kept { failed_rows, is_whole: true });
+        if let Some(failed_rows) = self.folder.done(step, identity)? {
+            return Ok(Some(Kept { failed_rows, is_whole: true }));
         }
         let taps = self.plan.groups[group].taps.clone();
         if self.is_whole_checkpoint(group) {
-            return None;
+            return Ok(None);
         }
-        // One that cannot be read is told when it is to be put together with the others.
-        let failed_rows = pieces::kept(&self.folder, step, (identity, taps)).ok().flatten()?;
-        Some(Kept { failed_rows, is_whole: false })
+        let failed_rows = match pieces::kept(&self.folder, step, (identity, taps)) {
+            // One that is no piece is told when it is to be put together with the others.
+            Err(PipelineError::Piece { .. }) => None,
+            kept => kept?,
+        };
+        Ok(failed_rows.map(|failed_rows| Kept { failed_rows, is_whole: false }))
     }
 
     pub(super) fn one(&self, group: usize, read: Read<'_>) -> Result<Outcome, PipelineError> {
@@ -75,7 +82,7 @@ impl Work<'_> {
                 Some(rows) => (next.checkpoint, next.identity, rows),
                 None => return Ok(Outcome::Dropped),
             },
-            Read::Failed { checkpoint, error, .. } if self.folder.has(checkpoint.step(), &self.plan.hash) => {
+            Read::Failed { checkpoint, error, .. } if self.folder.has(checkpoint.step(), &self.plan.hash)? => {
                 // What was measured while the file could be read is better than what is known of it now.
                 (self.tell)(Event::Failed { file: checkpoint.name().to_owned(), reason: error.0 });
                 return Ok(Outcome::Kept { failed_rows: 1, fault: Some(error.1) });

@@ -10,7 +10,9 @@
 //! | `plan` | `work/plan.json`: what a folder is to have |
 //! | `pieces` | what the units of one checkpoint leave for each other |
 //! | `failed` | which checkpoints failed as a whole, to be told without looking into parts |
-//! | `folder` | where parts lie, and how they come to be whole or not at all |
+//! | `folder` | what a result folder has, and where each file lies |
+//! | `place` | how bytes get in and out, whole or not at all: on this machine, or in an object store |
+//! | `copy` | a folder in a store, on this machine for as long as it is read |
 //! | `metadata` | what files say of where they come from |
 //! | `standing` | what of the plan is there |
 //! | `compact` | all parts of a table as one sorted file |
@@ -37,12 +39,14 @@
 
 mod cells;
 mod compact;
+mod copy;
 mod error;
 mod failed;
 mod folder;
 mod metadata;
 mod part;
 mod pieces;
+mod place;
 mod plan;
 mod provenance;
 mod row;
