@@ -1,16 +1,14 @@
 //! Where parts lie, and how they come to be whole or not at all.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use tempfile::Builder;
 
 use super::plan::{PlanFile, check_schema};
 use super::row::Rows;
 use super::schema::{Parts, Table, tables};
+use super::working::working_file;
 use super::{
     BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, Origin, PhaseRow, PositionRow, Provenance,
     SampleRow, TableError, Unit, part,
@@ -294,9 +292,7 @@ impl Folder {
         fill: impl FnOnce(File) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         let write = |source: io::Error| TableError::Write { path: path.to_owned(), source };
-        // Results are for others to read, as far as the user's mask allows: temporary files are not by default.
-        let file = Builder::new().prefix("part-").permissions(Permissions::from_mode(0o666)).tempfile_in(self.work());
-        let file = file.map_err(write)?;
+        let file = working_file(&self.work()).map_err(write)?;
         fill(file.as_file().try_clone().map_err(write)?)?;
         file.as_file().sync_all().map_err(write)?;
         let persisted = if replace { file.persist(path) } else { file.persist_noclobber(path) };

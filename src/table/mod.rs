@@ -11,6 +11,7 @@
 //! | `folder` | where parts lie, and how they come to be whole or not at all |
 //! | `metadata` | what files say of where they come from |
 //! | `standing` | what of the plan is there |
+//! | `working` | files that are being written, and what killed processes left |
 //! | `compact` | all parts of a table as one sorted file |
 //!
 //! Only files of this folder name `arrow` and `parquet`.
@@ -42,6 +43,7 @@ mod provenance;
 mod row;
 mod schema;
 mod standing;
+mod working;
 
 pub use cells::SampleId;
 pub use error::TableError;
