@@ -175,7 +175,33 @@ pub enum ArchiveError {
     },
 }
 
+/// Whether it helps to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The archive is not what it should be, and will not be the next time.
+    Corrupt,
+    /// A disk, network or store did not answer as it should: the next time it may.
+    Unreachable,
+    /// Anything else.
+    Other,
+}
+
 impl ArchiveError {
+    /// Whether it helps to try again.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Invalid { .. }
+            | Self::Index { .. }
+            | Self::NotFinite { .. }
+            | Self::Type { .. }
+            | Self::StepConflict { .. } => Fault::Corrupt,
+            Self::Read { source, .. } if !is_lasting(source.kind()) => Fault::Unreachable,
+            Self::Store { .. } | Self::Changed { .. } => Fault::Unreachable,
+            _ => Fault::Other,
+        }
+    }
+
     pub(super) fn read(path: impl Display, source: io::Error) -> Self {
         Self::Read { path: path.to_string(), source }
     }
@@ -187,4 +213,11 @@ impl ArchiveError {
     pub(super) fn index(path: impl Display, reason: impl Into<String>) -> Self {
         Self::Index { path: path.to_string(), reason: reason.into() }
     }
+}
+
+/// Whether a file will be as unreadable the next time.
+fn is_lasting(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    // `Other` is what we say ourselves of folders and devices in the place of files.
+    matches!(kind, NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidInput | io::ErrorKind::Other)
 }

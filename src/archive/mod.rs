@@ -36,7 +36,7 @@ mod tests;
 mod weights;
 
 pub use checkpoint::Checkpoint;
-pub use error::ArchiveError;
+pub use error::{ArchiveError, Fault};
 pub use number::{Kind, Numbers};
 pub use selection::Steps;
 pub use series::{Series, StepFrom};

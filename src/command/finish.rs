@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use infoplane::pipeline;
 use infoplane::report;
 use infoplane::table::{Folder, Standing, Unit};
 
@@ -16,6 +17,7 @@ const LISTED: usize = 20;
 /// `finish`
 pub(crate) fn finish(arguments: &Finish) -> anyhow::Result<ExitCode> {
     let folder = Folder::open(&arguments.results)?;
+    pipeline::join_all(&folder)?;
     let standing = folder.standing()?;
     let mut text = String::new();
     if standing.is_whole() {

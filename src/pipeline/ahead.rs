@@ -2,27 +2,38 @@
 //! the one before it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use blake3::Hash;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{PipelineError, Plan};
-use crate::archive::{ArchiveError, Checkpoint, Weights};
+use crate::archive::{ArchiveError, Checkpoint, Fault, Weights};
 
 /// What became of reading a checkpoint.
 pub(super) enum Read<'p> {
     /// Its parts are there already.
-    Done { checkpoint: &'p Checkpoint, failed_rows: usize },
+    Done { checkpoint: &'p Checkpoint, kept: Kept },
     /// It can be measured.
     Weights(Next<'p>),
     /// It cannot be read.
-    Failed { checkpoint: &'p Checkpoint, identity: String, error: String },
+    Failed { checkpoint: &'p Checkpoint, identity: String, error: (String, Fault) },
+}
+
+/// What is there of a unit already.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    pub failed_rows: usize,
+    /// Whether these are the parts of the whole checkpoint, not just a piece.
+    pub is_whole: bool,
 }
 
 /// A checkpoint ready to be measured.
+#[derive(Clone)]
 pub(super) struct Next<'p> {
     pub checkpoint: &'p Checkpoint,
-    pub weights: Weights,
+    /// All units of a checkpoint share what was brought for the first of them.
+    pub weights: Arc<Weights>,
     /// A hash of what is measured of it.
     pub hash: String,
     /// The hash of everything that its part depends on.
@@ -45,18 +56,30 @@ pub(super) struct Ahead<'p> {
     /// A thread of its own: the pool that measures is busy.
     pool: ThreadPool,
     before: Option<Before>,
+    /// The checkpoint that was read last, where it is cut into several units: the next one may be of it.
+    last: Option<(usize, Next<'p>)>,
 }
 
 impl<'p> Ahead<'p> {
     pub(super) fn new(plan: &'p Plan) -> Result<Self, PipelineError> {
         let pool = ThreadPoolBuilder::new().num_threads(1).build();
         let pool = pool.map_err(|error| PipelineError::Thread { reason: error.to_string() })?;
-        Ok(Self { plan, pool, before: None })
+        Ok(Self { plan, pool, before: None, last: None })
     }
 
-    /// Reads the checkpoint at a place of the plan; `done` tells whether parts of an identity are there.
-    pub(super) fn read(&mut self, place: usize, done: &dyn Fn(&str) -> Option<usize>) -> Read<'p> {
+    /// Reads the checkpoint at a place of the plan; `done` tells whether what is made of an identity is there.
+    pub(super) fn read(&mut self, place: usize, done: &dyn Fn(&str) -> Option<Kept>) -> Read<'p> {
         let checkpoint = &self.plan.checkpoints[place];
+        if let Some((_, next)) = self.last.take_if(|(last, _)| *last == place) {
+            if let Some(kept) = done(&next.identity) {
+                self.last = Some((place, next));
+                return Read::Done { checkpoint, kept };
+            }
+            self.last = Some((place, next.clone()));
+            return Read::Weights(next);
+        }
+        // Let go before the next one is brought.
+        self.last = None;
         match self.try_read(place, checkpoint, done) {
             Ok(read) => read,
             Err(error) => {
@@ -64,7 +87,7 @@ impl<'p> Ahead<'p> {
                 Read::Failed {
                     checkpoint,
                     identity: self.identity(checkpoint, "unreadable", None),
-                    error: error.to_string(),
+                    error: (error.to_string(), error.fault()),
                 }
             }
         }
@@ -74,15 +97,15 @@ impl<'p> Ahead<'p> {
         &mut self,
         place: usize,
         checkpoint: &'p Checkpoint,
-        done: &dyn Fn(&str) -> Option<usize>,
+        done: &dyn Fn(&str) -> Option<Kept>,
     ) -> Result<Read<'p>, ArchiveError> {
         let weights = checkpoint.open()?;
         let own = self.pool.install(|| weights.identity(self.names()))?;
         let mut before = self.take_before(place);
         let identity = self.identity(checkpoint, &own, before.as_ref().map(|before| before.identity.as_str()));
-        if let Some(failed_rows) = done(&identity) {
+        if let Some(kept) = done(&identity) {
             self.before = Some(Before { place, identity: own, hashes: None });
-            return Ok(Read::Done { checkpoint, failed_rows });
+            return Ok(Read::Done { checkpoint, kept });
         }
         weights.load(self.names())?;
         let (hashes, hash) =
@@ -95,7 +118,11 @@ impl<'p> Ahead<'p> {
             same.map(|(name, _)| name.clone()).collect()
         });
         self.before = Some(Before { place, identity: own, hashes: Some(hashes) });
-        Ok(Read::Weights(Next { checkpoint, weights, hash, identity, unchanged }))
+        let next = Next { checkpoint, weights: Arc::new(weights), hash, identity, unchanged };
+        if self.plan.groups.len() > 1 {
+            self.last = Some((place, next.clone()));
+        }
+        Ok(Read::Weights(next))
     }
 
     fn names(&self) -> impl Iterator<Item = &'p str> + use<'p> {

@@ -85,20 +85,32 @@ impl Folder {
                 file.write_all(planned.text().as_bytes()).map_err(TableError::write(&path))
             })
         };
-        if !path.exists() {
+        let is_new = !path.exists();
+        let short = |hash: &str| hash.chars().take(8).collect::<String>();
+        let of_another = |other: &str| TableError::OtherPlan {
+            folder: root.to_owned(),
+            found: short(other),
+            needed: short(&planned.origin.plan),
+        };
+        if is_new {
+            // The working files may have been deleted, and the parts be those of another run.
+            if let Some(other) = folder.other_plan(&planned.origin.plan) {
+                return Err(of_another(&other));
+            }
             write(false)?;
         }
         // Read back even when just written: another run may have been faster.
         let found = PlanFile::read(root, &path)?.ok_or_else(|| TableError::NoPlan { path: path.clone() })?;
-        let plan = &planned.origin.plan;
-        let other = if found.origin.plan == *plan { folder.other_plan(plan) } else { Some(found.origin.plan.clone()) };
-        if let Some(other) = other {
-            let short = |hash: &str| hash.chars().take(8).collect::<String>();
-            return Err(TableError::OtherPlan { folder: root.to_owned(), found: short(&other), needed: short(plan) });
+        if found.origin.plan != planned.origin.plan {
+            return Err(of_another(&found.origin.plan));
         }
-        folder.check_steps()?;
+        // Of hundreds of shards only the first one looks through the folder: that takes long in a large one.
+        let has_grown = found.units != planned.units;
+        if is_new || has_grown {
+            folder.check_steps()?;
+        }
         // The same plan over an archive that has grown meanwhile.
-        if found.units != planned.units {
+        if has_grown {
             write(true)?;
         }
         Ok(folder)
@@ -216,13 +228,22 @@ impl Folder {
         self.parts(step).is_some_and(|parts| parts.iter().all(|part| part.plan == plan && !part.retry))
     }
 
+    /// Whether a step has good parts of the plan of this folder.
+    #[must_use]
+    pub fn is_measured(&self, step: u64) -> bool {
+        self.plan_hash().is_some_and(|plan| self.has(step, plan))
+    }
+
     /// Whether every planned checkpoint has its parts.
     ///
     /// # Errors
     ///
     /// [`TableError::NoPlan`].
     pub fn is_whole(&self) -> Result<bool, TableError> {
-        Ok(self.units()?.iter().all(|unit| self.parts(unit.step).is_some()))
+        let units = self.units()?;
+        // Names are told at once; looking into all parts takes long, and is only worth it at the end.
+        let there = self.steps(CheckpointRow::TABLE)?.len();
+        Ok(there >= units.len() && units.iter().all(|unit| self.parts(unit.step).is_some()))
     }
 
     /// What the parts of a step say of themselves, in the order of the tables; none if one is not there or not whole.
@@ -230,12 +251,21 @@ impl Folder {
         self.tables.iter().map(|table| part::find(&self.part(table, step))).collect()
     }
 
-    /// Writes the parts of a checkpoint, each complete or not at all; existing ones are replaced.
+    /// Writes the parts of a checkpoint, each complete or not at all.
+    ///
+    /// A part that is there and made of the same stays: of two processes with one unit the second changes nothing. One
+    /// made of something else is replaced, but never what was measured by the news that nothing can be read any more.
     ///
     /// # Errors
     ///
     /// [`TableError::Write`] or [`TableError::Encode`]; what was there before is still there then.
     pub fn write(&self, step: u64, rows: RowsOf<'_>, provenance: &Provenance) -> Result<(), TableError> {
+        if provenance.checkpoint.is_none() && self.has(step, &self.origin()?.plan) {
+            return Ok(());
+        }
+        if provenance.retry {
+            self.mark_failed(step, rows.checkpoint)?;
+        }
         self.write_part(step, rows.measurements, provenance)?;
         self.write_part(step, rows.failures, provenance)?;
         if self.tables.contains(&SampleRow::TABLE) {
@@ -244,15 +274,27 @@ impl Folder {
         if self.tables.contains(&PositionRow::TABLE) {
             self.write_part(step, rows.positions, provenance)?;
         }
-        self.write_part(step, std::slice::from_ref(rows.checkpoint), provenance)
+        self.write_part(step, std::slice::from_ref(rows.checkpoint), provenance)?;
+        if provenance.retry { Ok(()) } else { self.unmark_failed(step) }
     }
 
     fn write_part<R: Rows>(&self, step: u64, rows: &[R], provenance: &Provenance) -> Result<(), TableError> {
         let path = self.part(R::TABLE, step);
+        let is_there = || part::find(&path).is_some_and(|found| found.identity == provenance.identity && !found.retry);
+        if is_there() {
+            return Ok(());
+        }
         let folder = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(folder).map_err(TableError::write(folder))?;
         self.forget_compacted(R::TABLE)?;
-        self.put(&path, true, |file| part::write(file, &path, rows, self.origin()?, Some(provenance)))
+        let put =
+            |replace| self.put(&path, replace, |file| part::write(file, &path, rows, self.origin()?, Some(provenance)));
+        if path.exists() {
+            return put(true);
+        }
+        put(false)?;
+        // Somebody may have been faster with something else, such as the news that nothing can be read.
+        if provenance.retry || is_there() { Ok(()) } else { put(true) }
     }
 
     /// Deletes the one file of a table that is about to change: one that tells old values would be believed.

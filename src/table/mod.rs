@@ -8,6 +8,8 @@
 //! | `part` | rows as a Parquet file |
 //! | `provenance` | where results come from: the metadata of every file |
 //! | `plan` | `work/plan.json`: what a folder is to have |
+//! | `pieces` | what the units of one checkpoint leave for each other |
+//! | `failed` | which checkpoints failed as a whole, to be told without looking into parts |
 //! | `folder` | where parts lie, and how they come to be whole or not at all |
 //! | `metadata` | what files say of where they come from |
 //! | `standing` | what of the plan is there |
@@ -26,6 +28,8 @@
 //! results/data/phases/part.parquet                   one row a stretch of training of a curve
 //! results/data/lags/part.parquet                     one row a pair of curves and an event
 //! results/tables/measurements.parquet                all of a table in one file, once `infoplane finish` was run
+//! results/work/failed/step=500.json                  why a checkpoint failed as a whole
+//! results/work/pieces/step=500/...                   of a checkpoint that is cut into units: those that are done
 //! results/work/plan.json                             which run the folder belongs to, and what is planned
 //! ```
 //!
@@ -35,9 +39,11 @@
 mod cells;
 mod compact;
 mod error;
+mod failed;
 mod folder;
 mod metadata;
 mod part;
+mod pieces;
 mod plan;
 mod provenance;
 mod row;
