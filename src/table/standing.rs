@@ -41,7 +41,7 @@ impl Folder {
         let units = self.units()?;
         let mut standing = Standing { planned: units.len(), missing: Vec::new(), failed: Vec::new(), failed_rows: 0 };
         for unit in units {
-            let parts = self.parts(unit.step).filter(|parts| parts.iter().all(|part| part.plan == *plan));
+            let parts = self.parts(unit.step)?.filter(|parts| parts.iter().all(|part| part.plan == *plan));
             let Some(parts) = parts else {
                 standing.missing.push(unit.clone());
                 continue;
@@ -64,8 +64,6 @@ impl Folder {
     pub fn sweep(&self) -> Result<usize, TableError> {
         let work = self.work();
         let read = |source: io::Error| TableError::Read { path: work.clone(), source };
-        // A late writer of a unit whose checkpoint is whole already.
-        self.sweep_pieces()?;
         let mut swept = 0;
         for entry in fs::read_dir(&work).map_err(read)? {
             let entry = entry.map_err(read)?;
