@@ -41,4 +41,5 @@ pub mod pipeline;
 pub mod replay;
 pub mod report;
 pub mod samples;
+pub mod store;
 pub mod table;

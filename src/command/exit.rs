@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use infoplane::archive::Fault;
 use infoplane::pipeline::PipelineError;
+use infoplane::report::ReportError;
+use infoplane::table::TableError;
 use signal_hook::consts::SIGTERM;
 
 /// Finished, and some rows have no value.
@@ -19,6 +21,11 @@ pub(crate) const TRY_AGAIN: u8 = 75;
 
 /// The exit code of an error.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
+    let is_out_of_reach = error.downcast_ref().is_some_and(TableError::is_unreachable)
+        || matches!(error.downcast_ref(), Some(ReportError::Table(error)) if error.is_unreachable());
+    if is_out_of_reach {
+        return ExitCode::from(TRY_AGAIN);
+    }
     let code = error.downcast_ref().map_or(FAILED, |error: &PipelineError| match error {
         PipelineError::Stopped { signal: SIGTERM, .. } => TRY_AGAIN,
         PipelineError::Stopped { signal, .. } => 128 + u8::try_from(*signal).unwrap_or(0),

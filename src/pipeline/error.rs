@@ -213,6 +213,7 @@ impl PipelineError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Archive(error) | Self::Graph(GraphError::Archive(error)) => error.fault(),
+            Self::Table(error) if error.is_unreachable() => Fault::Unreachable,
             _ => Fault::Other,
         }
     }

@@ -19,6 +19,7 @@ use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
 use crate::samples::{Column, ColumnLabels, Samples};
+use crate::store::is_url;
 use crate::table::{Asked, Origin, SCHEMA_VERSION};
 
 /// A run made definite.
@@ -331,8 +332,11 @@ fn few(names: &[&str]) -> String {
     format!("{}{more}", names[..names.len().min(FEW)].join(", "))
 }
 
-/// A path relative to a folder, with `a/../b` written `b`.
+/// A URL as it is, or a path relative to a folder, with `a/../b` written `b`.
 fn beside(folder: &Path, path: &str) -> PathBuf {
+    if is_url(path) {
+        return PathBuf::from(path);
+    }
     let mut joined = PathBuf::new();
     for part in folder.join(path).components() {
         let is_named = matches!(joined.components().next_back(), Some(Component::Normal(_)));

@@ -61,7 +61,13 @@ fn failed(folders: &[(Option<&str>, &Folder)], error: &impl ToString) -> ReportE
 /// The tables that any of the folders has.
 fn tables(folders: &[(Option<&str>, &Folder)]) -> BTreeSet<&'static str> {
     let own = |(_, folder): &(Option<&str>, &Folder)| {
-        folder.tables().iter().copied().chain(folder.tables_of_series()).collect::<Vec<_>>()
+        folder
+            .tables()
+            .iter()
+            .copied()
+            .chain(folder.tables_of_series())
+            .chain(folder.tables_of_processes())
+            .collect::<Vec<_>>()
     };
     folders.iter().flat_map(own).collect()
 }
@@ -72,7 +78,8 @@ fn execute(folders: &[(Option<&str>, &Folder)], sql: &str) -> PolarsResult<LazyF
         let mut frames = Vec::new();
         for (name, folder) in folders {
             let by_step = folder.tables().contains(&table);
-            if !by_step && !folder.tables_of_series().any(|other| other == table) {
+            let mut others = folder.tables_of_series().chain(folder.tables_of_processes());
+            if !by_step && !others.any(|other| other == table) {
                 continue;
             }
             let frame = if by_step {
@@ -111,9 +118,10 @@ fn rows(frame: LazyFrame) -> PolarsResult<Answer> {
 
 /// A table with `step` in front, sorted by it.
 fn scan(folder: &Folder, table: &str) -> PolarsResult<LazyFrame> {
+    let whole = folder.whole(table);
     let mut arguments = ScanArgsParquet::default();
-    arguments.hive_options.enabled = Some(true);
-    let path = PlRefPath::try_from_path(&folder.table(table))?;
+    arguments.hive_options.enabled = Some(whole.is_none());
+    let path = PlRefPath::try_from_path(&whole.unwrap_or_else(|| folder.table(table)))?;
     let mut frame = LazyFrame::scan_parquet(path, arguments)?;
     let names = frame.collect_schema()?.iter_names().filter(|name| *name != "step").cloned().collect::<Vec<_>>();
     let columns: Vec<_> = [col("step")].into_iter().chain(names.into_iter().map(col)).collect();

@@ -1,57 +1,43 @@
 //! Which checkpoints failed as a whole, below `work`: so that this can be told without looking into every part.
 
-use std::fs;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::part::Found;
+use super::place::When;
 use super::row::Rows;
-use super::{CheckpointRow, Folder, TableError, part};
+use super::{CheckpointRow, Folder, TableError};
 
 impl Folder {
     /// Notes that a checkpoint failed, before its parts say so.
     pub(super) fn mark_failed(&self, step: u64, row: &CheckpointRow) -> Result<(), TableError> {
-        let path = self.mark(step);
-        let folder = self.marks();
-        fs::create_dir_all(&folder).map_err(TableError::write(folder))?;
         let text = json!({ "step": step, "file": row.file, "error": row.error }).to_string() + "\n";
-        self.put(&path, true, |mut file| file.write_all(text.as_bytes()).map_err(TableError::write(&path)))
+        self.put(&self.mark(step), &text.into(), &When::Always).map(drop)
     }
 
     /// Takes that back, once its parts have values.
     pub(super) fn unmark_failed(&self, step: u64) -> Result<(), TableError> {
-        let path = self.mark(step);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TableError::write(path)(error)),
-            _ => Ok(()),
-        }
+        self.remove(&self.mark(step))
     }
 
     /// The steps whose checkpoints failed as a whole.
     ///
     /// # Errors
     ///
-    /// [`TableError::Read`].
+    /// [`TableError::Read`], [`TableError::Store`].
     pub fn failed_steps(&self) -> Result<Vec<u64>, TableError> {
-        let folder = self.marks();
-        let read = |source| TableError::Read { path: folder.clone(), source };
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(read)?,
-        };
-        let mut steps = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(read)?.file_name().to_string_lossy().into_owned();
+        let mut failed = Vec::new();
+        for name in self.files_in(&self.marks())? {
             let step: Option<u64> =
                 name.strip_prefix("step=").and_then(|rest| rest.strip_suffix(".json")?.parse().ok());
+            let Some(step) = step else { continue };
             // A process that was killed between the two leaves a mark that no longer holds: the part decides.
-            let failed =
-                |step: &u64| part::find(&self.part(CheckpointRow::TABLE, *step)).is_some_and(|part| part.retry);
-            steps.extend(step.filter(failed));
+            let words = self.there(&self.part(CheckpointRow::TABLE, step))?.and_then(|there| there.words);
+            failed.extend(words.and_then(|words| Found::of(&words)).filter(|found| found.retry).map(|_| step));
         }
-        steps.sort_unstable();
-        Ok(steps)
+        failed.sort_unstable();
+        Ok(failed)
     }
 
     fn marks(&self) -> PathBuf {

@@ -38,7 +38,7 @@ impl Folder {
         let units = self.units()?;
         let mut standing = Standing { planned: units.len(), missing: Vec::new(), failed: Vec::new(), failed_rows: 0 };
         for unit in units {
-            let parts = self.parts(unit.step).filter(|parts| parts.iter().all(|part| part.plan == *plan));
+            let parts = self.parts(unit.step)?.filter(|parts| parts.iter().all(|part| part.plan == *plan));
             let Some(parts) = parts else {
                 standing.missing.push(unit.clone());
                 continue;

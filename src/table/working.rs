@@ -26,8 +26,6 @@ impl Folder {
     pub fn sweep(&self) -> Result<usize, TableError> {
         let work = self.work();
         let read = |source: io::Error| TableError::Read { path: work.clone(), source };
-        // A late writer of a unit whose checkpoint is whole already.
-        self.sweep_pieces()?;
         let mut swept = 0;
         for entry in fs::read_dir(&work).map_err(read)? {
             let entry = entry.map_err(read)?;
@@ -72,7 +70,8 @@ mod tests {
     #[test]
     fn only_files_that_nobody_writes_are_swept() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Folder { root: root.path().to_owned(), tables: Vec::new(), plan: None };
+        let files = root.path().to_owned();
+        let folder = Folder { root: files.clone(), files, remote: None, tables: Vec::new(), plan: None };
         fs::create_dir(folder.work()).unwrap();
         let left = folder.work().join("part-left");
         fs::write(&left, "half a part").unwrap();
