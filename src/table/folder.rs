@@ -404,20 +404,14 @@ impl Folder {
 
     /// The plan of a part that is not of this one, as when `work` was deleted.
     fn other_plan(&self, plan: &str) -> Result<Option<String>, TableError> {
-        let steps = self.plan.iter().flat_map(|planned| &planned.units).map(|unit| unit.step);
-        let mut parts: Vec<PathBuf> =
-            steps.flat_map(|step| self.tables.iter().map(move |table| self.part(table, step))).collect();
-        if self.remote.is_some() {
+        let parts: Vec<PathBuf> = if self.remote.is_some() {
             // One is enough to say whose folder it is: each is a request, and no part of another plan is taken as done.
-            parts = self
-                .steps(CheckpointRow::TABLE)?
-                .into_iter()
-                .take(1)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .map(|step| self.table(CheckpointRow::TABLE).join(step).join("part.parquet"))
-                .collect();
-        }
+            let first = self.steps(CheckpointRow::TABLE)?.into_iter().next();
+            first.map(|step| self.table(CheckpointRow::TABLE).join(step).join("part.parquet")).into_iter().collect()
+        } else {
+            let steps = self.plan.iter().flat_map(|planned| &planned.units).map(|unit| unit.step);
+            steps.flat_map(|step| self.tables.iter().map(move |table| self.part(table, step))).collect()
+        };
         for path in parts {
             let words = self.there(&path)?.and_then(|there| there.words);
             if let Some(found) = words.and_then(|words| words.plan()).filter(|found| found != plan) {

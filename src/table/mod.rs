@@ -15,6 +15,7 @@
 //! | `copy` | a folder in a store, on this machine for as long as it is read |
 //! | `metadata` | what files say of where they come from |
 //! | `standing` | what of the plan is there |
+//! | `working` | files that are being written, and what killed processes left |
 //! | `compact` | all parts of a table as one sorted file |
 //!
 //! Only files of this folder name `arrow` and `parquet`.
@@ -52,6 +53,7 @@ mod provenance;
 mod row;
 mod schema;
 mod standing;
+mod working;
 
 pub use cells::SampleId;
 pub use error::TableError;

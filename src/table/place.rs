@@ -3,17 +3,17 @@
 //! A run writes into a store right away, one request a part. Whoever reads tables has a copy of them on this machine
 //! (see `copy`), and what is written there goes into the store, too.
 
-use std::fs::{self, File, FileType, Permissions};
+use std::fs::{self, File, FileType};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tempfile::{Builder, NamedTempFile};
+use tempfile::NamedTempFile;
 
 use super::copy::Copy;
 use super::part::{self, Words};
+use super::working::working_file;
 use super::{Folder, TableError};
 use crate::store::{Condition, Store, Version, is_url};
 
@@ -297,14 +297,12 @@ impl Folder {
         let write = |source: io::Error| TableError::Write { path: path.to_owned(), source };
         let folder = path.parent().unwrap_or(&self.files);
         fs::create_dir_all(folder).map_err(TableError::write(folder))?;
-        // Results are for others to read, as far as the user's mask allows: temporary files are not by default.
-        let file = Builder::new().prefix("part-").permissions(Permissions::from_mode(0o666)).tempfile_in(self.work());
-        let file = file.map_err(write)?;
+        let file = working_file(&self.work()).map_err(write)?;
         fill(file.as_file().try_clone().map_err(write)?)?;
         file.as_file().sync_all().map_err(write)?;
-        if !(if replace { file.persist(path).map(|_| true).map_err(|error| error.error) } else { link(file, path) })
-            .map_err(write)?
-        {
+        if replace {
+            file.persist(path).map_err(|error| write(error.error))?;
+        } else if !link(file, path).map_err(write)? {
             return Ok(false);
         }
         // The new name must survive a power cut too.
