@@ -27,15 +27,15 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
     return lines
 
 
-def main() -> None:
-    """Prints one line, or fails with all differences."""
-    expected, found = (contents(Path(folder)) for folder in sys.argv[1:3])
-    if "tables/measurements.parquet" not in expected:
-        sys.exit(f"`{sys.argv[1]}`: found no tables/measurements.parquet; needed a finished run to compare with")
-    if lines := differences(expected, found):
-        sys.exit("\n".join([f"`{sys.argv[2]}` differs from `{sys.argv[1]}`:", *lines]))
-    print(f"{len(expected)} files, the same bytes")
+def must_be_same(expected: Path, found: Path) -> int:
+    """The number of files, or fails with all differences."""
+    files = contents(expected)
+    if "tables/measurements.parquet" not in files:
+        sys.exit(f"`{expected}`: found no tables/measurements.parquet; needed a finished run to compare with")
+    if lines := differences(files, contents(found)):
+        sys.exit("\n".join([f"`{found}` differs from `{expected}`:", *lines]))
+    return len(files)
 
 
 if __name__ == "__main__":
-    main()
+    print(f"{must_be_same(Path(sys.argv[1]), Path(sys.argv[2]))} files, the same bytes")
