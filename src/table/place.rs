@@ -235,38 +235,21 @@ impl Folder {
         entries(path, |kind, path| kind.is_dir() || kind.is_symlink() && path.is_dir())
     }
 
-    /// The names of the files in a folder, in their order; none where there is no folder.
+    /// The names of the files in a folder, in their order; none if there is no such folder.
     ///
     /// # Errors
     ///
     /// [`TableError::Read`], [`TableError::Store`].
-    pub(super) fn names(&self, path: &Path) -> Result<Vec<String>, TableError> {
-        let mut names = if let Some((remote, key)) = self.only_in_store(path) {
-            let names = remote.store.names(&key, |name| !name.contains('/'))?;
-            names.into_iter().map(|(name, _)| name).collect()
-        } else {
-            entries(path, |_, _| true)?
+    pub(super) fn files_in(&self, path: &Path) -> Result<Vec<String>, TableError> {
+        let mut names = match self.only_in_store(path) {
+            Some((remote, key)) => {
+                let names = remote.store.names(&key, |name| !name.contains('/'))?;
+                names.into_iter().map(|(name, _)| name).collect()
+            }
+            None => entries(path, |_, _| true)?,
         };
         names.sort();
         Ok(names)
-    }
-
-    /// Deletes a folder with all that is in it; another process may be doing the same.
-    ///
-    /// # Errors
-    ///
-    /// [`TableError::Write`], [`TableError::Store`].
-    pub(super) fn remove_all(&self, path: &Path) -> Result<(), TableError> {
-        if let Some((remote, key)) = self.in_store(path) {
-            for (name, _) in remote.store.names(&key, |_| true)? {
-                remote.store.delete(&format!("{key}/{name}"))?;
-            }
-        }
-        match fs::remove_dir_all(path) {
-            // A late writer may have put something there meanwhile: it is deleted next time.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
-            removed => removed.map_err(TableError::write(path)),
-        }
     }
 
     /// Makes a folder, where there are folders: in a store there are none.
@@ -275,6 +258,22 @@ impl Folder {
             return Ok(());
         }
         fs::create_dir_all(path).map_err(TableError::write(path))
+    }
+
+    /// Deletes an empty folder, where there are folders; one that is gone or that a late writer has filled is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Write`].
+    pub(super) fn remove_folder(&self, path: &Path) -> Result<(), TableError> {
+        use io::ErrorKind::{DirectoryNotEmpty, NotFound};
+        if self.only_in_store(path).is_some() {
+            return Ok(());
+        }
+        match fs::remove_dir(path) {
+            Err(error) if [NotFound, DirectoryNotEmpty].contains(&error.kind()) => Ok(()),
+            removed => removed.map_err(TableError::write(path)),
+        }
     }
 
     /// Brings a file of the copy into the store.
