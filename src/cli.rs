@@ -196,7 +196,7 @@ pub(crate) struct Run {
     /// Only part I of N of the units, from 0; all parts together give what one run gives.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<(usize, usize)>,
-    /// The result folder, in place of the pipeline file's or the plan's.
+    /// The result folder or URL (`s3://bucket/prefix`), in place of the pipeline file's or the plan's.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -209,7 +209,7 @@ pub(crate) struct Plan {
     /// The plan file [default: the pipeline file's name and the start of the plan's hash, in the working directory].
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// The result folder, in place of the pipeline file's.
+    /// The result folder or URL (`s3://bucket/prefix`), in place of the pipeline file's.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) results: Option<PathBuf>,
     /// The memory of a task, such as `8G`: checkpoints are cut into as few groups of taps as that takes.

@@ -92,7 +92,9 @@ pub(super) fn measure_all<'p>(
     });
     let measured = measured.collect::<Result<Vec<_>, ReplayError>>()?;
     let mut all = Measured::default();
-    measured.into_iter().for_each(|one| all.extend(one));
+    for one in measured {
+        all.extend(one);
+    }
     Ok(all)
 }
 

@@ -60,7 +60,11 @@ impl Work<'_> {
         if self.is_whole_checkpoint(group) {
             return Ok(None);
         }
-        let failed_rows = pieces::kept(&self.folder, step, (identity, taps))?;
+        let failed_rows = match pieces::kept(&self.folder, step, (identity, taps)) {
+            // One that is no piece is told when it is to be put together with the others.
+            Err(PipelineError::Piece { .. }) => None,
+            kept => kept?,
+        };
         Ok(failed_rows.map(|failed_rows| Kept { failed_rows, is_whole: false }))
     }
 

@@ -11,7 +11,8 @@
 //! Credentials come from the usual environment variables (`AWS_ACCESS_KEY_ID`,
 //! `GOOGLE_APPLICATION_CREDENTIALS`, `AZURE_STORAGE_ACCOUNT_NAME`, ...) or the machine's own
 //! identity in its cloud; `AWS_SKIP_SIGNATURE=true` and its like read public buckets without any.
-//! Failed requests are tried again, as the crate does by default: up to ten times in three minutes.
+//! Failed requests are tried again, as the crate does by default: ten times, which takes some seconds,
+//! or for as long as `INFOPLANE_RETRY_SECONDS` says.
 //!
 //! Everything here blocks, and may be called from any number of threads that run no asynchronous
 //! code themselves.
@@ -29,9 +30,10 @@ pub use error::StoreError;
 pub(crate) use object::Object;
 pub(crate) use write::{Condition, Version};
 
+use std::env;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::TryStreamExt;
 use object_store::aws::AmazonS3Builder;
@@ -39,11 +41,13 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore};
+use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use tokio::runtime::{Builder, Runtime};
 
 use self::service::Service;
 
+/// How many seconds a request that fails is tried again.
+const RETRY_SECONDS: &str = "INFOPLANE_RETRY_SECONDS";
 /// Requests at a time.
 const PARALLEL: usize = 8;
 
@@ -80,17 +84,24 @@ impl Store {
 
     fn connect(root: &str) -> Result<Arc<Self>, StoreError> {
         let service = Service::of(root)?;
+        let retry = retry(root)?;
         let built = match service {
-            Service::S3 => AmazonS3Builder::from_env().with_url(root).build().map(|store| Arc::new(store) as _),
+            Service::S3 => {
+                let builder = AmazonS3Builder::from_env().with_url(root).with_retry(retry);
+                builder.build().map(|store| Arc::new(store) as _)
+            }
             Service::Google => {
-                GoogleCloudStorageBuilder::from_env().with_url(root).build().map(|store| Arc::new(store) as _)
+                let builder = GoogleCloudStorageBuilder::from_env().with_url(root).with_retry(retry);
+                builder.build().map(|store| Arc::new(store) as _)
             }
             Service::Azure => {
-                MicrosoftAzureBuilder::from_env().with_url(root).build().map(|store| Arc::new(store) as _)
+                let builder = MicrosoftAzureBuilder::from_env().with_url(root).with_retry(retry);
+                builder.build().map(|store| Arc::new(store) as _)
             }
             Service::Http => {
                 let options = ClientOptions::new().with_allow_http(root.starts_with("http://"));
-                HttpBuilder::new().with_url(root).with_client_options(options).build().map(|store| Arc::new(store) as _)
+                let builder = HttpBuilder::new().with_url(root).with_client_options(options).with_retry(retry);
+                builder.build().map(|store| Arc::new(store) as _)
             }
         };
         let inner = built.map_err(|error| service.failure(root, "read", &error))?;
@@ -164,6 +175,19 @@ impl Store {
         let path = if self.service == Service::Http { Path::from_url_path(key) } else { Path::parse(key) };
         path.map_err(|error| StoreError::Url { url: self.url(key), reason: error.to_string() })
     }
+}
+
+/// How long a request is tried again: as the crate does by default, or as the environment says.
+fn retry(root: &str) -> Result<RetryConfig, StoreError> {
+    let mut retry = RetryConfig::default();
+    if let Ok(text) = env::var(RETRY_SECONDS) {
+        let seconds = text.parse().map_err(|_| StoreError::Url {
+            url: root.to_owned(),
+            reason: format!("found `{RETRY_SECONDS}={text}`, needed a whole number of seconds"),
+        })?;
+        (retry.retry_timeout, retry.max_retries) = (Duration::from_secs(seconds), usize::MAX);
+    }
+    Ok(retry)
 }
 
 /// The one runtime that all connections of the process share, whichever thread waits for an answer.

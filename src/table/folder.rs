@@ -81,10 +81,14 @@ impl Folder {
             return Err(TableError::StepTooLarge { file: file.clone(), step: *step });
         }
         let planned = PlanFile::new(origin, &asked.tables(), units);
+        let mut remote = Remote::of(root)?;
+        if let Some(remote) = &mut remote {
+            remote.may_have_tables = !remote.store.names(&remote.key("tables"), |_| true)?.is_empty();
+        }
         let folder = Self {
             root: root.to_owned(),
             files: root.to_owned(),
-            remote: Remote::of(root)?,
+            remote,
             tables: asked.tables(),
             plan: Some(planned.clone()),
         };
@@ -98,16 +102,17 @@ impl Folder {
             found: short(other),
             needed: short(&planned.origin.plan),
         };
-        let is_new = folder.read(&path)?.is_none();
+        let mut found = folder.read(&path)?;
+        let is_new = found.is_none();
         if is_new {
             // The working files may have been deleted, and the parts be those of another run.
             if let Some(other) = folder.other_plan(&planned.origin.plan)? {
                 return Err(of_another(&other));
             }
             folder.put(&path, &text, &When::Absent)?;
+            // Read back even when just written: another run may have been faster.
+            found = folder.read(&path)?;
         }
-        // Read back even when just written: another run may have been faster.
-        let found = folder.read(&path)?;
         let (found, there) = found.ok_or_else(|| TableError::NoPlan { path: path.clone() })?;
         let found = PlanFile::parse(root, &path, &found)?;
         if found.origin.plan != planned.origin.plan {
@@ -134,7 +139,7 @@ impl Folder {
     ///
     /// [`TableError::NoResults`], [`TableError::OtherSchema`], [`TableError::Store`].
     pub fn open(root: &Path) -> Result<Self, TableError> {
-        Self::open_with(root, false)
+        Self::copied(root, false)
     }
 
     /// The same, with every part at hand, for [`Folder::standing`] and [`Folder::compact`].
@@ -143,7 +148,7 @@ impl Folder {
     ///
     /// As [`Folder::open`].
     pub fn open_parts(root: &Path) -> Result<Self, TableError> {
-        Self::open_with(root, true)
+        Self::copied(root, true)
     }
 
     /// A folder that processes may be working on: what is read and written is what is there now, in a store as well.
@@ -192,7 +197,8 @@ impl Folder {
         Ok(())
     }
 
-    fn open_with(root: &Path, parts: bool) -> Result<Self, TableError> {
+    /// A folder, or a copy of one.
+    fn copied(root: &Path, parts: bool) -> Result<Self, TableError> {
         let mut remote = Remote::of(root)?;
         let mut files = root.to_owned();
         if let Some(remote) = &mut remote {
@@ -200,14 +206,20 @@ impl Folder {
             copy.path().clone_into(&mut files);
             remote.copy = Some(copy);
         }
-        let mut folder = Self { root: root.to_owned(), files, remote, tables: Vec::new(), plan: None };
-        let there = |table: &&str| folder.table(table).is_dir();
+        Self { root: root.to_owned(), files, remote, tables: Vec::new(), plan: None }.opened()
+    }
+
+    fn opened(self) -> Result<Self, TableError> {
+        let mut folder = self;
+        let root = folder.root.clone();
+        let found = folder.folders(&folder.files.join("data"))?;
+        let there = |table: &&str| found.iter().any(|name| name == table);
         let path = folder.plan_path();
-        let plan = folder.read(&path)?.map(|(bytes, _)| PlanFile::parse(root, &path, &bytes)).transpose()?;
+        let plan = folder.read(&path)?.map(|(bytes, _)| PlanFile::parse(&root, &path, &bytes)).transpose()?;
         // In a store there is no folder before the first part.
         let is_begun = folder.remote.is_some() && plan.is_some();
         if !is_begun && ![MeasurementRow::TABLE, CheckpointRow::TABLE].iter().all(there) {
-            return Err(TableError::NoResults { folder: root.to_owned() });
+            return Err(TableError::NoResults { folder: root });
         }
         let by_step = tables().into_iter().filter(|table| table.parts.are_by_step());
         let has = |table: &Table| there(&table.name) || is_begun && table.parts == Parts::Checkpoint;
@@ -219,7 +231,7 @@ impl Folder {
             let first = folder.whole(CheckpointRow::TABLE).or_else(|| steps.first().map(part));
             let words = first.map(|path| folder.there(&path)).transpose()?.flatten().and_then(|there| there.words);
             if let Some(found) = words.and_then(|words| words.schema()) {
-                check_schema(root, &found)?;
+                check_schema(&root, &found)?;
             }
         }
         Ok(folder)
@@ -335,6 +347,10 @@ impl Folder {
     /// [`TableError::NoPlan`], [`TableError::Read`], [`TableError::Store`].
     pub fn is_whole(&self) -> Result<bool, TableError> {
         let units = self.units()?;
+        // Names are told at once; looking into all parts takes long, and is only worth it at the end.
+        if self.steps(CheckpointRow::TABLE)?.len() < units.len() {
+            return Ok(false);
+        }
         if let Some((remote, data)) = self.only_in_store(&self.files.join("data")) {
             // A listing tells what thousands of requests would: in a store a part is whole if it is there.
             let names: BTreeSet<String> =
@@ -366,13 +382,16 @@ impl Folder {
 
     /// Writes the parts of a checkpoint, each complete or not at all.
     ///
-    /// One of the same identity stays, and so does one with values where the checkpoint failed now; any other one is
-    /// replaced. Several processes may do so at the same time.
+    /// A part that is there and made of the same stays: of two processes with one unit the second changes nothing. One
+    /// made of something else is replaced, but never what was measured by the news that nothing can be read any more.
     ///
     /// # Errors
     ///
     /// [`TableError::Write`], [`TableError::Store`] or [`TableError::Encode`]; what was there before is still there then.
     pub fn write(&self, step: u64, rows: RowsOf<'_>, provenance: &Provenance) -> Result<(), TableError> {
+        if provenance.checkpoint.is_none() && self.has(step, &self.origin()?.plan)? {
+            return Ok(());
+        }
         if provenance.retry {
             self.mark_failed(step, rows.checkpoint)?;
         }
@@ -395,8 +414,8 @@ impl Folder {
         part::write(&mut bytes, &path, rows, origin, Some(provenance))?;
         self.settle(R::TABLE, &path, &bytes.into(), |words| {
             Found::of(words).is_some_and(|found| {
-                let is_better = provenance.retry && found.plan == origin.plan;
-                !found.retry && (found.identity == provenance.identity || is_better)
+                let is_unreadable_now = provenance.checkpoint.is_none() && found.plan == origin.plan;
+                !found.retry && (found.identity == provenance.identity || is_unreadable_now)
             })
         })
     }
@@ -426,20 +445,14 @@ impl Folder {
 
     /// The plan of a part that is not of this one, as when `work` was deleted.
     fn other_plan(&self, plan: &str) -> Result<Option<String>, TableError> {
-        let steps = self.plan.iter().flat_map(|planned| &planned.units).map(|unit| unit.step);
-        let mut parts: Vec<PathBuf> =
-            steps.flat_map(|step| self.tables.iter().map(move |table| self.part(table, step))).collect();
-        if self.remote.is_some() {
+        let parts: Vec<PathBuf> = if self.remote.is_some() {
             // One is enough to say whose folder it is: each is a request, and no part of another plan is taken as done.
-            parts = self
-                .steps(CheckpointRow::TABLE)?
-                .into_iter()
-                .take(1)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .map(|step| self.table(CheckpointRow::TABLE).join(step).join("part.parquet"))
-                .collect();
-        }
+            let first = self.steps(CheckpointRow::TABLE)?.into_iter().next();
+            first.map(|step| self.table(CheckpointRow::TABLE).join(step).join("part.parquet")).into_iter().collect()
+        } else {
+            let steps = self.plan.iter().flat_map(|planned| &planned.units).map(|unit| unit.step);
+            steps.flat_map(|step| self.tables.iter().map(move |table| self.part(table, step))).collect()
+        };
         for path in parts {
             let words = self.there(&path)?.and_then(|there| there.words);
             if let Some(found) = words.and_then(|words| words.plan()).filter(|found| found != plan) {

@@ -14,8 +14,8 @@
 //! | `place` | how bytes get in and out, whole or not at all: on this machine, or in an object store |
 //! | `copy` | a folder in a store, on this machine for as long as it is read |
 //! | `metadata` | what files say of where they come from |
-//! | `working` | files that are being written, and what killed processes left |
 //! | `standing` | what of the plan is there |
+//! | `working` | files that are being written, and what killed processes left |
 //! | `progress` | how far a run is, by names and times alone |
 //! | `metrics` | what units took |
 //! | `compact` | all parts of a table as one sorted file |

@@ -41,9 +41,7 @@ impl Folder {
     ///
     /// [`TableError::Read`], [`TableError::Store`].
     pub fn steps_in_pieces(&self) -> Result<Vec<u64>, TableError> {
-        let all = self.all_pieces();
-        let is_there = self.only_in_store(&all).is_some() || all.is_dir();
-        let names = if is_there { self.folders(&all)? } else { Vec::new() };
+        let names = self.folders(&self.all_pieces())?;
         let mut steps: Vec<u64> = names.iter().filter_map(|name| name.strip_prefix("step=")?.parse().ok()).collect();
         steps.sort_unstable();
         Ok(steps)

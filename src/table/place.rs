@@ -3,13 +3,13 @@
 //! A run writes into a store right away, one request a part. Whoever reads tables has a copy of them on this machine
 //! (see `copy`), and what is written there goes into the store, too.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use super::copy::Copy;
 use super::part::{self, Words};
@@ -17,7 +17,7 @@ use super::working::working_file;
 use super::{Folder, TableError};
 use crate::store::{Condition, Store, Version, is_url};
 
-/// How often a part is looked at again because another writer was faster: each of them writes but once.
+/// How often a file is tried again because another process was faster: each of them writes and deletes but once.
 const ATTEMPTS: usize = 16;
 /// The first request for the end of a part: the metadata of most lie in it.
 const TAIL: u64 = 32 << 10;
@@ -27,6 +27,8 @@ const TAIL: u64 = 32 << 10;
 pub(super) struct Remote {
     pub store: Arc<Store>,
     prefix: String,
+    /// Whether there may be tables that are put together already.
+    pub may_have_tables: bool,
     /// Where its files are read; none while a run writes.
     pub copy: Option<Arc<Copy>>,
 }
@@ -63,7 +65,7 @@ impl Remote {
         if !store.lists() {
             return Err(TableError::NoStore { url: url.to_owned() });
         }
-        Ok(Some(Self { store, prefix, copy: None }))
+        Ok(Some(Self { store, prefix, may_have_tables: true, copy: None }))
     }
 
     /// The key of a path in the folder.
@@ -130,13 +132,8 @@ impl Folder {
             let found = remote.store.read(&key, |_| Ok::<_, TableError>(()))?;
             return Ok(found.map(|(bytes, version)| (bytes, There { words: None, version: Some(version) })));
         }
-        match fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => {
-                let bytes = read.map_err(|source| TableError::Read { path: path.to_owned(), source })?;
-                Ok(Some((bytes.into(), There { words: None, version: None })))
-            }
-        }
+        let found = existing(fs::read(path)).map_err(|source| TableError::Read { path: path.to_owned(), source })?;
+        Ok(found.map(|bytes| (bytes.into(), There { words: None, version: None })))
     }
 
     /// Writes a file complete or not at all; false if the condition does not hold.
@@ -194,8 +191,10 @@ impl Folder {
                 self.forget_compacted(table)?;
             }
             if self.put(path, bytes, &when)? {
-                // Once more: another process may have put the old parts together meanwhile.
-                return self.forget_compacted(table);
+                // Only who misses no part puts them together: what was there before, or meanwhile of an old part.
+                let is_new = matches!(when, When::Absent);
+                let may_be_there = self.remote.as_ref().is_none_or(|remote| remote.may_have_tables);
+                return if is_new && !may_be_there { Ok(()) } else { self.forget_compacted(table) };
             }
             when = match self.there(path)? {
                 Some(There { words: Some(words), .. }) if stays(&words) => return Ok(()),
@@ -224,7 +223,7 @@ impl Folder {
         }
     }
 
-    /// The names of the folders in a folder.
+    /// The names of the folders in a folder; none where there is no folder.
     ///
     /// # Errors
     ///
@@ -233,9 +232,7 @@ impl Folder {
         if let Some((remote, key)) = self.only_in_store(path) {
             return Ok(remote.store.folders(&key)?);
         }
-        let read = |source: io::Error| TableError::Read { path: path.to_owned(), source };
-        let entries = fs::read_dir(path).map_err(read)?;
-        entries.map(|entry| Ok(entry.map_err(read)?.file_name().to_string_lossy().into_owned())).collect()
+        entries(path, |kind, path| kind.is_dir() || kind.is_symlink() && path.is_dir())
     }
 
     /// The names of the files in a folder, in their order; none if there is no such folder.
@@ -249,8 +246,7 @@ impl Folder {
                 let names = remote.store.names(&key, |name| !name.contains('/'))?;
                 names.into_iter().map(|(name, _)| name).collect()
             }
-            None if path.is_dir() => self.folders(path)?,
-            None => Vec::new(),
+            None => entries(path, |_, _| true)?,
         };
         names.sort();
         Ok(names)
@@ -299,42 +295,70 @@ impl Folder {
     ) -> Result<bool, TableError> {
         let write = |source: io::Error| TableError::Write { path: path.to_owned(), source };
         let folder = path.parent().unwrap_or(&self.files);
-        fs::create_dir_all(folder).map_err(TableError::write(folder))?;
-        let file = working_file(&self.work()).map_err(write)?;
+        let mut file = working_file(&self.work()).map_err(write)?;
         fill(file.as_file().try_clone().map_err(write)?)?;
         file.as_file().sync_all().map_err(write)?;
-        if !(if replace { file.persist(path).map(|_| true).map_err(|error| error.error) } else { link(file, path) })
-            .map_err(write)?
-        {
+        let mut attempts = 0;
+        let put = loop {
+            attempts += 1;
+            fs::create_dir_all(folder).map_err(TableError::write(folder))?;
+            let named = if replace { file.persist(path).map(|_| true) } else { link(file, path) };
+            match named {
+                // Who puts pieces together deletes their folder, perhaps just now.
+                Err(error) if error.error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => file = error.file,
+                named => break named.map_err(|error| write(error.error))?,
+            }
+        };
+        if !put {
             return Ok(false);
         }
-        // The new name must survive a power cut too.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(write)?;
+        // The new name must survive a power cut too, unless piece and folder are gone by now.
+        match File::open(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => opened.and_then(|folder| folder.sync_all()).map_err(write)?,
+        }
         Ok(true)
     }
 }
 
 /// Gives a file its name; false if there is one of that name.
-fn link(file: NamedTempFile, path: &Path) -> io::Result<bool> {
+fn link(file: NamedTempFile, path: &Path) -> Result<bool, PersistError> {
     use io::ErrorKind::{AlreadyExists, PermissionDenied, Unsupported};
     match file.persist_noclobber(path) {
         Ok(_) => Ok(true),
         Err(error) if error.error.kind() == AlreadyExists => Ok(false),
         // Some mounted file systems know no links. Two writers have the same bytes, so that it matters to nobody whose stay.
         Err(error) if [PermissionDenied, Unsupported].contains(&error.error.kind()) && !path.exists() => {
-            error.file.persist(path).map(|_| true).map_err(|error| error.error)
+            error.file.persist(path).map(|_| true)
         }
-        Err(error) => Err(error.error),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names in a folder that are `wanted`; none where there is no folder.
+fn entries(path: &Path, wanted: impl Fn(FileType, &Path) -> bool) -> Result<Vec<String>, TableError> {
+    let read = |source: io::Error| TableError::Read { path: path.to_owned(), source };
+    let Some(entries) = existing(fs::read_dir(path)).map_err(read)? else { return Ok(Vec::new()) };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(read)?;
+        if wanted(entry.file_type().map_err(read)?, &entry.path()) {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Nothing where there is no file or folder.
+fn existing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        result => result.map(Some),
     }
 }
 
 fn on_disk(path: &Path) -> Result<Option<There>, TableError> {
-    match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => {
-            let read = |source: io::Error| TableError::Read { path: path.to_owned(), source };
-            let words = part::words_of_file(opened.map_err(read)?).map_err(read)?;
-            Ok(Some(There { words, version: None }))
-        }
-    }
+    let read = |source: io::Error| TableError::Read { path: path.to_owned(), source };
+    let Some(file) = existing(File::open(path)).map_err(read)? else { return Ok(None) };
+    Ok(Some(There { words: part::words_of_file(file).map_err(read)?, version: None }))
 }

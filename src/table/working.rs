@@ -70,8 +70,13 @@ mod tests {
     #[test]
     fn only_files_that_nobody_writes_are_swept() {
         let root = tempfile::tempdir().unwrap();
-        let files = root.path().to_owned();
-        let folder = Folder { root: files.clone(), files, remote: None, tables: Vec::new(), plan: None };
+        let folder = Folder {
+            root: root.path().to_owned(),
+            files: root.path().to_owned(),
+            remote: None,
+            tables: Vec::new(),
+            plan: None,
+        };
         fs::create_dir(folder.work()).unwrap();
         let left = folder.work().join("part-left");
         fs::write(&left, "half a part").unwrap();
