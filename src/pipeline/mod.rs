@@ -21,6 +21,7 @@
 //! | `cells` | one checkpoint's taps, each measured in all ways |
 //! | `readings` | what probes read of labels: fitted once, used by every measure that asks |
 //! | `rows` | values turned into rows |
+//! | `meter` | what units take |
 //! | `work` | one unit, from what was read to what is written |
 //! | `run` | all units of a shard, in parallel, resumable |
 
@@ -35,6 +36,7 @@ mod file;
 mod layers;
 mod measures;
 mod memory;
+mod meter;
 mod noise;
 mod pieces;
 mod plan;

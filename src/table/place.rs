@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use super::copy::Copy;
 use super::part::{self, Words};
@@ -17,7 +17,7 @@ use super::working::working_file;
 use super::{Folder, TableError};
 use crate::store::{Condition, Store, Version, is_url};
 
-/// How often a part is looked at again because another writer was faster: each of them writes but once.
+/// How often a file is tried again because another process was faster: each of them writes and deletes but once.
 const ATTEMPTS: usize = 16;
 /// The first request for the end of a part: the metadata of most lie in it.
 const TAIL: u64 = 32 << 10;
@@ -235,38 +235,21 @@ impl Folder {
         entries(path, |kind, path| kind.is_dir() || kind.is_symlink() && path.is_dir())
     }
 
-    /// The names of the files in a folder, in their order; none where there is no folder.
+    /// The names of the files in a folder, in their order; none if there is no such folder.
     ///
     /// # Errors
     ///
     /// [`TableError::Read`], [`TableError::Store`].
-    pub(super) fn names(&self, path: &Path) -> Result<Vec<String>, TableError> {
-        let mut names = if let Some((remote, key)) = self.only_in_store(path) {
-            let names = remote.store.names(&key, |name| !name.contains('/'))?;
-            names.into_iter().map(|(name, _)| name).collect()
-        } else {
-            entries(path, |_, _| true)?
+    pub(super) fn files_in(&self, path: &Path) -> Result<Vec<String>, TableError> {
+        let mut names = match self.only_in_store(path) {
+            Some((remote, key)) => {
+                let names = remote.store.names(&key, |name| !name.contains('/'))?;
+                names.into_iter().map(|(name, _)| name).collect()
+            }
+            None => entries(path, |_, _| true)?,
         };
         names.sort();
         Ok(names)
-    }
-
-    /// Deletes a folder with all that is in it; another process may be doing the same.
-    ///
-    /// # Errors
-    ///
-    /// [`TableError::Write`], [`TableError::Store`].
-    pub(super) fn remove_all(&self, path: &Path) -> Result<(), TableError> {
-        if let Some((remote, key)) = self.in_store(path) {
-            for (name, _) in remote.store.names(&key, |_| true)? {
-                remote.store.delete(&format!("{key}/{name}"))?;
-            }
-        }
-        match fs::remove_dir_all(path) {
-            // A late writer may have put something there meanwhile: it is deleted next time.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
-            removed => removed.map_err(TableError::write(path)),
-        }
     }
 
     /// Makes a folder, where there are folders: in a store there are none.
@@ -275,6 +258,22 @@ impl Folder {
             return Ok(());
         }
         fs::create_dir_all(path).map_err(TableError::write(path))
+    }
+
+    /// Deletes an empty folder, where there are folders; one that is gone or that a late writer has filled is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Write`].
+    pub(super) fn remove_folder(&self, path: &Path) -> Result<(), TableError> {
+        use io::ErrorKind::{DirectoryNotEmpty, NotFound};
+        if self.only_in_store(path).is_some() {
+            return Ok(());
+        }
+        match fs::remove_dir(path) {
+            Err(error) if [NotFound, DirectoryNotEmpty].contains(&error.kind()) => Ok(()),
+            removed => removed.map_err(TableError::write(path)),
+        }
     }
 
     /// Brings a file of the copy into the store.
@@ -296,32 +295,43 @@ impl Folder {
     ) -> Result<bool, TableError> {
         let write = |source: io::Error| TableError::Write { path: path.to_owned(), source };
         let folder = path.parent().unwrap_or(&self.files);
-        fs::create_dir_all(folder).map_err(TableError::write(folder))?;
-        let file = working_file(&self.work()).map_err(write)?;
+        let mut file = working_file(&self.work()).map_err(write)?;
         fill(file.as_file().try_clone().map_err(write)?)?;
         file.as_file().sync_all().map_err(write)?;
-        if !(if replace { file.persist(path).map(|_| true).map_err(|error| error.error) } else { link(file, path) })
-            .map_err(write)?
-        {
+        let mut attempts = 0;
+        let put = loop {
+            attempts += 1;
+            fs::create_dir_all(folder).map_err(TableError::write(folder))?;
+            let named = if replace { file.persist(path).map(|_| true) } else { link(file, path) };
+            match named {
+                // Who puts pieces together deletes their folder, perhaps just now.
+                Err(error) if error.error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => file = error.file,
+                named => break named.map_err(|error| write(error.error))?,
+            }
+        };
+        if !put {
             return Ok(false);
         }
-        // The new name must survive a power cut too.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(write)?;
+        // The new name must survive a power cut too, unless piece and folder are gone by now.
+        match File::open(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => opened.and_then(|folder| folder.sync_all()).map_err(write)?,
+        }
         Ok(true)
     }
 }
 
 /// Gives a file its name; false if there is one of that name.
-fn link(file: NamedTempFile, path: &Path) -> io::Result<bool> {
+fn link(file: NamedTempFile, path: &Path) -> Result<bool, PersistError> {
     use io::ErrorKind::{AlreadyExists, PermissionDenied, Unsupported};
     match file.persist_noclobber(path) {
         Ok(_) => Ok(true),
         Err(error) if error.error.kind() == AlreadyExists => Ok(false),
         // Some mounted file systems know no links. Two writers have the same bytes, so that it matters to nobody whose stay.
         Err(error) if [PermissionDenied, Unsupported].contains(&error.error.kind()) && !path.exists() => {
-            error.file.persist(path).map(|_| true).map_err(|error| error.error)
+            error.file.persist(path).map(|_| true)
         }
-        Err(error) => Err(error.error),
+        Err(error) => Err(error),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::cells::About;
 use super::row::{
-    BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, Rows, SampleRow,
+    BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, Rows, SampleRow, UnitRow,
 };
 
 /// The version of the columns, in the metadata of every part.
@@ -39,6 +39,8 @@ pub enum Parts {
     CheckpointIfAsked,
     /// One part for the whole series: `part.parquet`.
     Series,
+    /// One part a process, below `metrics`: not the same from run to run.
+    Process,
 }
 
 /// A column.
@@ -84,7 +86,7 @@ impl Parts {
     /// Whether there is one part a checkpoint.
     #[must_use]
     pub fn are_by_step(self) -> bool {
-        self != Self::Series
+        matches!(self, Self::Checkpoint | Self::CheckpointIfAsked)
     }
 }
 
@@ -138,6 +140,7 @@ pub fn tables() -> Vec<Table> {
         Table::of::<PositionRow>(),
         Table::of::<PhaseRow>(),
         Table::of::<LagRow>(),
+        Table::of::<UnitRow>(),
     ]
 }
 
