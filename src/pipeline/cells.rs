@@ -29,6 +29,23 @@ pub(super) struct Measured {
     pub positions: Vec<PositionRow>,
 }
 
+impl Measured {
+    /// Adds the rows of measures of other samples.
+    pub(super) fn add(&mut self, other: Self) {
+        self.measurements.extend(other.measurements);
+        self.samples.extend(other.samples);
+        self.positions.extend(other.positions);
+    }
+
+    /// All rows of a tap together.
+    pub(super) fn by_tap(mut self) -> Self {
+        self.measurements.sort_by_key(|row| row.tap_index);
+        self.samples.sort_by_key(|row| row.tap_index);
+        self.positions.sort_by_key(|row| row.tap_index);
+        self
+    }
+}
+
 /// The taps of a checkpoint.
 struct Taps<'p> {
     plan: &'p Plan,
@@ -86,9 +103,7 @@ pub(super) fn measure_all<'p>(
     let measured = measured.collect::<Result<Vec<_>, ReplayError>>()?;
     let mut all = Measured::default();
     for one in measured {
-        all.measurements.extend(one.measurements);
-        all.samples.extend(one.samples);
-        all.positions.extend(one.positions);
+        all.add(one);
     }
     Ok(all)
 }

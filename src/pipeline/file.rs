@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, PipelineError};
+use super::{Measure, PipelineError, TypicalityTable};
 use crate::archive::{StepFrom, Steps};
 use crate::graph::{Bind, Pooling};
 use crate::replay::Noise;
@@ -98,6 +98,9 @@ pub struct SamplesTable {
     /// An id for each sample; without it the row number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Source>,
+    /// How typical each sample is, for the table `typicality` and for subsets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typicality: Option<TypicalityTable>,
 }
 
 /// `[replay]`: how inputs go through the graph.

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
+use super::Subset;
 use crate::estimate::Permutations;
 use crate::estimate::compress::{Compression, Margins};
 use crate::estimate::information::{Estimator, Intervals};
@@ -45,6 +46,10 @@ pub struct Information {
     /// Hold the value against this many permutations of the samples, 19 or more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permutations: Option<Permutations>,
+    /// Which samples are looked at, where they are not all: `{ typical = 0.5 }`, `{ atypical = 0.5 }`,
+    /// `{ label = { column = "digit", is = 3 } }` or `{ ids = "some.npy" }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
 }
 
 /// Usable information about a label.
@@ -73,6 +78,10 @@ pub struct Usable {
     /// Send the labels as a message: how many samples does the probe need?
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_length: Option<Prequential>,
+    /// Which samples are looked at, where they are not all: `{ typical = 0.5 }`, `{ atypical = 0.5 }`,
+    /// `{ label = { column = "digit", is = 3 } }` or `{ ids = "some.npy" }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
 }
 
 /// A control task.
@@ -127,6 +136,10 @@ pub struct Reconstruction {
     /// Keep what is rebuilt of some held-out samples, in the table `positions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Keep>,
+    /// Which samples are looked at, where they are not all: `{ typical = 0.5 }`, `{ atypical = 0.5 }`,
+    /// `{ label = { column = "digit", is = 3 } }` or `{ ids = "some.npy" }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
 }
 
 impl Reconstruction {
@@ -181,6 +194,16 @@ impl Measure {
             Self::Information(information) => &information.of,
             Self::Usable(usable) => &usable.label,
             Self::Reconstruction(reconstruction) => &reconstruction.of,
+        }
+    }
+
+    /// The samples that are looked at, where they are not all.
+    #[must_use]
+    pub fn subset(&self) -> Option<&Subset> {
+        match self {
+            Self::Information(information) => information.subset.as_ref(),
+            Self::Usable(usable) => usable.subset.as_ref(),
+            Self::Reconstruction(reconstruction) => reconstruction.subset.as_ref(),
         }
     }
 

@@ -10,6 +10,8 @@
 //! | `reference` | the checkpoint that the graph was exported from, and the proof of the binding |
 //! | `records` | what the training framework recorded, compared at every checkpoint |
 //! | `variables` | what layers are measured against: made once, shared by every checkpoint |
+//! | `subset` | measures of some of the samples only |
+//! | `typicality` | how typical each sample is among the inputs |
 //! | `shared` | what all checkpoints share: compressed inputs, one basis for a series |
 //! | `ahead` | checkpoints read ahead, and compared with the ones before |
 //! | `unit` | one checkpoint: replayed, measured, turned into rows |
@@ -34,6 +36,8 @@ mod reference;
 mod rows;
 mod run;
 mod shared;
+mod subset;
+mod typicality;
 mod unit;
 mod variables;
 
@@ -47,3 +51,5 @@ pub use plan::Plan;
 pub use records::RecordCheck;
 pub use reference::Proof;
 pub use run::{Event, Finished, Shard, run};
+pub use subset::{LabelIs, Subset};
+pub use typicality::TypicalityTable;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use ndarray::ArrayBase;
 use serde_json::json;
@@ -10,8 +11,9 @@ use super::noise::NoisePlan;
 use super::records::Records;
 use super::reference::{self, Bound, Proof, Trial};
 use super::shared::{basis_checkpoints, with_basis};
+use super::typicality::{self, Scores};
 use super::variables::{INPUT, Variables};
-use super::{Loss, Measure, Pipeline, PipelineError};
+use super::{Loss, Measure, Pipeline, PipelineError, Subset, subset};
 use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
@@ -19,9 +21,9 @@ use crate::samples::{Column, ColumnLabels, Samples};
 use crate::table::{Asked, Origin, SCHEMA_VERSION};
 
 /// A run made definite.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
-    /// The pipeline file.
+    /// The pipeline file, with the measures that look at the samples of this plan only.
     pub pipeline: Pipeline,
     /// The name of the run: the pipeline file's, without its ending.
     pub name: String,
@@ -53,11 +55,11 @@ pub struct Plan {
     pub(super) tensors: Vec<String>,
     /// The output that loss and records are about.
     pub(super) outlet: Option<String>,
-    pub(super) records: Records,
+    pub(super) records: Arc<Records>,
     pub(super) noise: Option<NoisePlan>,
     graph_hash: String,
     inputs_hash: String,
-    pub(super) model: Model,
+    pub(super) model: Arc<Model>,
     /// What messages call the model.
     pub(super) label: String,
     pub(super) graph: SessionGraph,
@@ -65,6 +67,16 @@ pub struct Plan {
     pub(super) samples: Samples,
     pub(super) variables: Variables,
     weight_bytes: usize,
+    /// The whole pipeline file, with every default.
+    resolved: String,
+    /// The places of the measures in it.
+    pub(super) places: Vec<usize>,
+    /// Which samples are looked at, and their rows; none if all.
+    pub(super) subset: Option<Subset>,
+    pub(super) rows: Option<Vec<usize>>,
+    /// The same plan for the measures that look at some of the samples.
+    pub(super) subsets: Vec<Plan>,
+    pub(super) typicality: Option<Arc<Scores>>,
 }
 
 impl Plan {
@@ -98,7 +110,8 @@ impl Plan {
         let table = &pipeline.samples;
         let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref(), &table.columns)?;
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
-        let variables = Variables::new(&pipeline, &samples, &names)?;
+        let scores = typicality::scores(&pipeline, &samples)?;
+        let mut groups = subset::groups(&folder, &pipeline, &samples, scores.as_ref(), &names)?;
         let batch = pipeline.replay.batch.get();
         let bound = reference::bind(&folder, &pipeline.graph, &model, &series)?;
         let Trial { taps: trial, outputs, feed, proof } = reference::prove(runtime, &bound, &taps, &samples, batch)?;
@@ -110,10 +123,19 @@ impl Plan {
         let graph = model.session(&names, outlet.as_slice(), &binding.initializers());
         let tensors: Vec<String> = binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect();
         let bases = basis_hashes(&pipeline.estimate.measures, &checkpoints, &tensors)?;
+        let subsets: Vec<_> = groups.iter().map(|group| &group.rows).collect();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (graph_hash, inputs_hash) = (model.hash(), samples.hash());
-        Ok(Self {
-            hash: hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records), (&binding, &bases), runtime),
+        let hash = hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records, &subsets), (&binding, &bases), runtime);
+        let whole = groups.remove(0);
+        let mut plan = Self {
+            hash,
+            resolved: pipeline.resolved(),
+            places: whole.places,
+            subset: None,
+            rows: None,
+            subsets: Vec::new(),
+            typicality: scores.map(Arc::new),
             graph_hash,
             inputs_hash,
             name,
@@ -129,30 +151,38 @@ impl Plan {
             widths: trial.iter().map(|tap| tap.values.ncols()).collect(),
             reference: checkpoint.name().to_owned(),
             reference_step: checkpoint.step(),
-            pipeline,
+            pipeline: whole.pipeline,
             checkpoints,
             available,
             binding,
             proof,
             taps,
             loss,
-            records,
+            records: Arc::new(records),
             noise,
             runtime,
             label: model.path().display().to_string(),
-            model,
+            model: Arc::new(model),
             graph,
             feed,
             samples,
-            variables,
-        })
+            variables: whole.variables,
+        };
+        plan.subsets = groups.into_iter().map(|group| plan.of_group(group)).collect();
+        Ok(plan)
+    }
+
+    /// The whole pipeline file, with every default filled in.
+    #[must_use]
+    pub fn resolved(&self) -> &str {
+        &self.resolved
     }
 
     /// What all parts have in common.
     pub(super) fn origin(&self) -> Origin {
         Origin {
             plan: self.hash.clone(),
-            pipeline: self.pipeline.resolved(),
+            pipeline: self.resolved.clone(),
             seed: self.pipeline.seed,
             graph: self.graph_hash.clone(),
             inputs: self.inputs_hash.clone(),
@@ -176,7 +206,7 @@ impl Plan {
     #[must_use]
     pub fn asked_tables(&self) -> Asked {
         let mut asked = Asked::default();
-        for measure in &self.pipeline.estimate.measures {
+        for measure in self.groups().flat_map(|group| &group.pipeline.estimate.measures) {
             match measure {
                 Measure::Information(_) => {}
                 Measure::Usable(usable) => asked.samples |= usable.per_sample,
@@ -196,10 +226,14 @@ impl Plan {
     #[must_use]
     pub fn bytes_per_worker(&self) -> usize {
         let width = self.widths.iter().sum::<usize>() + self.noise.as_ref().map_or(0, NoisePlan::extra_width);
-        let activations = width * self.n_samples() * size_of::<f32>();
-        let measures = self.pipeline.estimate.measures.iter().enumerate();
-        let most = measures.map(|(place, measure)| self.bytes_of_measure(place, measure)).max().unwrap_or(0);
-        2 * self.weight_bytes + activations + most
+        // Of one subset at a time there is a copy.
+        let copied = self.subsets.iter().map(Self::n_samples).max().unwrap_or(0);
+        let activations = width * (self.n_samples() + copied) * size_of::<f32>();
+        let of_group = |group: &Self| {
+            let measures = group.pipeline.estimate.measures.iter().enumerate();
+            measures.map(|(place, measure)| group.bytes_of_measure(place, measure)).max().unwrap_or(0)
+        };
+        2 * self.weight_bytes + activations + self.groups().map(of_group).max().unwrap_or(0)
     }
 
     /// What a measure of the widest tap needs beside the activations.
@@ -223,6 +257,10 @@ impl Plan {
     /// The bytes that all workers share: inputs, and what measures make of them.
     #[must_use]
     pub fn shared_bytes(&self) -> usize {
+        2 * self.feed.bytes() + self.groups().map(Self::bytes_of_variables).sum::<usize>()
+    }
+
+    fn bytes_of_variables(&self) -> usize {
         let (rows, width) = self.variables.inputs.as_ref().map_or((0, 0), ArrayBase::dim);
         let inputs = rows * width;
         let compressed: usize = self
@@ -238,7 +276,7 @@ impl Plan {
             })
             .sum();
         let targets: usize = self.variables.targets.iter().flatten().map(ArrayBase::len).sum();
-        2 * self.feed.bytes() + (inputs + compressed + targets) * size_of::<f64>()
+        (inputs + compressed + targets) * size_of::<f64>()
     }
 }
 
@@ -284,13 +322,26 @@ impl fmt::Display for Plan {
                 "             {repeated} have the inputs of another one: what is held out may have been seen in training"
             )?,
         }
+        if let Some(scores) = &self.typicality {
+            writeln!(formatter, "typicality   {}", scores.words())?;
+        }
         for (name, label) in &self.variables.labels {
             writeln!(formatter, "label        {name}: {}", label.words())?;
         }
         if let Some(noise) = &self.noise {
             writeln!(formatter, "noise        {}", noise.words())?;
         }
-        writeln!(formatter, "measures     {} at each tap of each checkpoint", self.pipeline.estimate.measures.len())?;
+        let measures: usize = self.groups().map(|group| group.places.len()).sum();
+        writeln!(formatter, "measures     {measures} at each tap of each checkpoint")?;
+        for group in &self.subsets {
+            let words = group.subset.as_ref().map(Subset::words).unwrap_or_default();
+            writeln!(
+                formatter,
+                "             {} of them of {words} ({} samples)",
+                group.places.len(),
+                group.n_samples()
+            )?;
+        }
         match &self.loss {
             Ok((output, label)) => writeln!(formatter, "loss         cross-entropy of `{output}` against `{label}`")?,
             Err(reason) => writeln!(formatter, "loss         none: {reason}")?,
@@ -425,7 +476,7 @@ fn basis_hashes(
 fn hash(
     run: &str,
     pipeline: &Pipeline,
-    (graph, inputs, records): (&str, &str, &Records),
+    (graph, inputs, records, subsets): (&str, &str, &Records, &[&Option<Vec<usize>>]),
     (binding, bases): (&Binding, &[String]),
     runtime: &Runtime,
 ) -> String {
@@ -440,6 +491,7 @@ fn hash(
         "records": records.hash(),
         "binding": feeds,
         "bases": bases,
+        "subsets": subsets,
         "onnxruntime": runtime.version(),
     });
     blake3::hash(all.to_string().as_bytes()).to_hex().to_string()

@@ -1,7 +1,7 @@
 //! Values turned into rows.
 
 use super::unit::doubts;
-use super::{Measure, Plan};
+use super::{Measure, Plan, Subset};
 use crate::archive::Checkpoint;
 use crate::estimate::{Estimate, Unit};
 use crate::table::{MeasurementRow, PositionRow, SampleId, SampleRow};
@@ -84,6 +84,7 @@ fn blank(plan: &Plan, checkpoint: &Checkpoint, cell: Cell, found: &Found) -> Mea
         variable: measure.variable().to_owned(),
         given: given(measure),
         class: None,
+        subset: subset(plan),
         estimator,
         compression,
         parameters: measure.parameters(),
@@ -117,6 +118,7 @@ pub(super) fn sample(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> Sample
         measure: measure.name().to_owned(),
         variable: measure.variable().to_owned(),
         given: given(measure),
+        subset: subset(plan),
         estimator: method(measure).0,
         parameters: measure.parameters(),
         sample: SampleId(0),
@@ -135,6 +137,7 @@ pub(super) fn position(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> Posi
         tap: plan.taps[cell.tap].name.clone(),
         tap_index: index(cell.tap),
         variable: measure.variable().to_owned(),
+        subset: subset(plan),
         estimator: method(measure).0,
         parameters: measure.parameters(),
         position: 0,
@@ -161,6 +164,10 @@ fn given(measure: &Measure) -> Option<String> {
         Measure::Usable(usable) => usable.given.clone(),
         _ => None,
     }
+}
+
+fn subset(plan: &Plan) -> Option<String> {
+    plan.subset.as_ref().map(Subset::words)
 }
 
 fn index(tap: usize) -> u32 {

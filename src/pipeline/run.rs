@@ -19,7 +19,7 @@ use super::ahead::{Ahead, Read};
 use super::cells::Measured;
 use super::shared::Shared;
 use super::unit::{self, Rows};
-use super::{PipelineError, Plan, bindings};
+use super::{PipelineError, Plan, bindings, typicality};
 use crate::archive::Checkpoint;
 use crate::replay::ReplayError;
 use crate::table::{Folder, Provenance, RowsOf, Unit};
@@ -113,6 +113,7 @@ pub fn run(
     let units = plan.checkpoints.iter().map(|it| Unit { step: it.step(), file: it.name().to_owned() }).collect();
     let folder = Folder::prepare(&plan.output, plan.origin(), units, plan.asked_tables())?;
     folder.write_bindings(&bindings::rows(plan))?;
+    folder.write_typicality(&typicality::rows(plan))?;
     let mine: Vec<usize> = (shard.index..plan.checkpoints.len()).step_by(shard.count).collect();
     tell(Event::Planned(mine.len()));
     let shared = Shared::new(plan, pool)?;

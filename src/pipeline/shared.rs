@@ -25,6 +25,8 @@ pub(super) struct Shared<'p> {
     /// For each measure, the inputs as its compression leaves them, when it is about the inputs.
     pub inputs: Vec<Option<CompressedInputs>>,
     bases: Vec<SeriesBasis<'p>>,
+    /// What measures of some of the samples only share, subset by subset.
+    pub subsets: Vec<Self>,
 }
 
 /// The inputs as a measure compares layers with them.
@@ -50,7 +52,8 @@ impl<'p> Shared<'p> {
     /// [`PipelineError`] when the inputs cannot be compressed, or a checkpoint of a basis cannot be replayed.
     pub(super) fn new(plan: &'p Plan, pool: &ThreadPool) -> Result<Self, PipelineError> {
         let (readings, inputs) = pool.install(|| (Readings::of_inputs(plan), inputs(plan)));
-        Ok(Self { readings, inputs: inputs?, bases: bases(plan, pool)? })
+        let subsets = plan.subsets.iter().map(|subset| Self::new(subset, pool)).collect::<Result<_, _>>()?;
+        Ok(Self { readings, inputs: inputs?, bases: bases(plan, pool)?, subsets })
     }
 
     /// A tap of a checkpoint as a compression leaves it.

@@ -63,7 +63,12 @@ pub(super) fn rows(
         Ok(Disturbed { replayed, notes }) => {
             score_network(plan, &replayed, &mut own);
             compare_with_records(plan, checkpoint, &replayed, &mut own);
-            (measure_all(plan, checkpoint, &replayed.taps, shared, go_on)?, notes)
+            let mut measured = measure_all(plan, checkpoint, &replayed.taps, shared, go_on)?;
+            for (subset, shared) in plan.subsets.iter().zip(&shared.subsets) {
+                let cut = subset.cut(&replayed);
+                measured.add(measure_all(subset, checkpoint, &cut.taps, shared, go_on)?);
+            }
+            (measured.by_tap(), notes)
         }
     };
     let is_chain = plan.noise.as_ref().is_none_or(NoisePlan::reaches_later_taps);
@@ -86,11 +91,14 @@ pub(super) fn rows(
 
 /// The rows of a checkpoint that failed as a whole: every planned one, without a value.
 pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, reason: &str) -> Rows {
-    let all = cells(plan).flat_map(|cell| {
-        let missing = missing(plan, &plan.pipeline.estimate.measures[cell.place], reason);
-        missing.into_iter().map(move |found| row(plan, checkpoint, cell, found))
-    });
-    let measured = Measured { measurements: all.collect(), ..Measured::default() };
+    let of_group = |plan| {
+        cells(plan).flat_map(move |cell| {
+            let missing = missing(plan, &plan.pipeline.estimate.measures[cell.place], reason);
+            missing.into_iter().map(move |found| row(plan, checkpoint, cell, found))
+        })
+    };
+    let all = plan.groups().flat_map(of_group).collect();
+    let measured = Measured { measurements: all, ..Measured::default() }.by_tap();
     let own = checkpoint_row(plan, checkpoint, hash);
     Rows { measured, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own } }
 }
@@ -106,6 +114,7 @@ pub(super) fn failures(measurements: &[MeasurementRow], checkpoint: &CheckpointR
         measure: None,
         variable: None,
         given: None,
+        subset: None,
         estimator: None,
         parameters: None,
         error: error.to_owned(),
@@ -123,6 +132,7 @@ pub(super) fn failures(measurements: &[MeasurementRow], checkpoint: &CheckpointR
             measure: Some(row.measure.clone()),
             variable: Some(row.variable.clone()),
             given: row.given.clone(),
+            subset: row.subset.clone(),
             estimator: Some(row.estimator.clone()),
             parameters: Some(row.parameters.clone()),
             ..of_checkpoint("measure", row.error.as_ref()?)

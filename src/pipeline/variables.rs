@@ -14,7 +14,7 @@ use crate::samples::{Column, ColumnLabels, Samples};
 pub(super) const INPUT: &str = "input";
 
 /// The other side of every measure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Variables {
     /// Who learns and who judges, when there are decoders.
     pub split: Option<Split>,
@@ -26,8 +26,17 @@ pub(super) struct Variables {
     pub targets: Vec<Option<Array2<f64>>>,
 }
 
+/// The samples of some measures among those of the run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Members<'a> {
+    /// The ids of all samples of the run.
+    pub ids: &'a [u64],
+    /// Which rows they are, in increasing order; none if all.
+    pub rows: Option<&'a [usize]>,
+}
+
 /// A label column, cut down to the samples whose label is known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Label {
     /// The rows of these samples; none if they are all.
     rows: Option<Vec<usize>>,
@@ -128,7 +137,12 @@ impl Label {
 
 impl Variables {
     /// Checks that every measure has what it asks for, and makes it.
-    pub(super) fn new(pipeline: &Pipeline, samples: &Samples, taps: &[&str]) -> Result<Self, PipelineError> {
+    pub(super) fn new(
+        pipeline: &Pipeline,
+        samples: &Samples,
+        members: Members<'_>,
+        taps: &[&str],
+    ) -> Result<Self, PipelineError> {
         let columns = samples.labels.iter();
         let mut labels: BTreeMap<String, Label> =
             columns.map(|column| (column.name.clone(), Label::new(column, samples))).collect();
@@ -157,8 +171,19 @@ impl Variables {
         });
         let targets = targets.collect::<Result<_, _>>()?;
         let held_out = |place: usize, measure: &Measure| {
-            let split = Split::by_id(&samples.ids, pipeline.estimate.held_out.get(), pipeline.seed);
-            split.map_err(|error| at(place, measure, error.to_string()))
+            // A sample that judges does so in every subset.
+            let split = Split::by_id(members.ids, pipeline.estimate.held_out.get(), pipeline.seed);
+            let split = split.map_err(|error| at(place, measure, error.to_string()))?;
+            let own = members.rows.map_or_else(|| split.clone(), |rows| split.within(rows));
+            if own.train.is_empty() || own.test.is_empty() {
+                let reason = format!(
+                    "of the samples of `subset` {} train and {} test; both sides need one at least",
+                    own.train.len(),
+                    own.test.len()
+                );
+                return Err(at(place, measure, reason));
+            }
+            Ok(own)
         };
         let mut split = None;
         for (place, measure) in measures.iter().enumerate() {
@@ -375,7 +400,7 @@ fn pooled(images: &Array2<f64>, shape: &[usize], side: usize) -> Result<Array2<f
 }
 
 /// All inputs side by side, one row a sample.
-fn flatten(samples: &Samples) -> Result<Array2<f64>, String> {
+pub(super) fn flatten(samples: &Samples) -> Result<Array2<f64>, String> {
     let mut blocks = Vec::new();
     for input in &samples.inputs {
         if !input.array.values.is_scale() {

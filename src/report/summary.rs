@@ -23,7 +23,7 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
     let checkpoints = query(folder, "SELECT step, loss, accuracy, unchanged FROM checkpoints ORDER BY step")?;
     let measurements = query(
         folder,
-        "SELECT step, tap_index, tap, measure, variable, given, estimator, unit, parameters, value, std_error, flags \
+        "SELECT step, tap_index, tap, measure, variable, given, subset, estimator, unit, parameters, value, std_error, flags \
          FROM measurements WHERE measure IN ('information', 'usable', 'usable-given', 'reconstruction') \
          ORDER BY step, tap_index",
     )?;
@@ -41,6 +41,7 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
                 measure: word(rows[0], "measure"),
                 variable: some("variable"),
                 given: some("given"),
+                subset: some("subset"),
                 estimator: some("estimator"),
                 parameters: some("parameters"),
                 ..CurveColumns::default()

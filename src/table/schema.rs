@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use super::cells::About;
 use super::row::{
     BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, Rows, SampleRow,
+    TypicalityRow,
 };
 
 /// The version of the columns, in the metadata of every part.
-pub const SCHEMA_VERSION: &str = "5";
+pub const SCHEMA_VERSION: &str = "6";
 
 /// A table.
 #[derive(Clone, Debug, Serialize)]
@@ -136,6 +137,7 @@ pub fn tables() -> Vec<Table> {
         Table::of::<BindingRow>(),
         Table::of::<SampleRow>(),
         Table::of::<PositionRow>(),
+        Table::of::<TypicalityRow>(),
         Table::of::<PhaseRow>(),
         Table::of::<LagRow>(),
     ]

@@ -8,6 +8,7 @@ mod curve;
 mod failure;
 mod kept;
 mod measurement;
+mod typicality;
 
 pub use binding::BindingRow;
 pub use checkpoint::CheckpointRow;
@@ -15,6 +16,7 @@ pub use curve::{CurveColumns, LagRow, PhaseRow};
 pub use failure::FailureRow;
 pub use kept::{PositionRow, SampleRow};
 pub use measurement::MeasurementRow;
+pub use typicality::TypicalityRow;
 
 use arrow::array::ArrayRef;
 

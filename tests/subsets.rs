@@ -1,0 +1,141 @@
+//! Whole runs with measures of some of the samples only.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use common::{Archive, Scene, contains_all, infoplane, npy_i64};
+use infoplane::samples::Array;
+use serde_json::Value;
+
+const ROSS: &str = "of = \"digit\", compress = { pca = { components = 2 } }, estimator = { ross = { neighbors = 3 } }, \
+                    interval = { none = {} }";
+const TYPICALITY: &str = "typicality = { compress = { pca = { components = 8 } }, neighbors = [10, 5] }";
+
+fn scene(measures: &[String]) -> Scene {
+    let mut scene = Scene::new(Archive::Digits, &[1, 4000]);
+    "[\"fc1_act\", \"logits\"]".clone_into(&mut scene.taps);
+    scene.measures = measures.join(", ");
+    scene
+}
+
+/// The keys of `[samples]` end with `ids`.
+fn with_typicality(scene: &mut Scene) {
+    scene.ids = format!("{}\n{TYPICALITY}", scene.ids);
+}
+
+fn information(subset: &str) -> String {
+    format!("{{ information = {{ {ROSS}, subset = {subset} }} }}")
+}
+
+fn usable(subset: &str) -> String {
+    format!("{{ usable = {{ label = \"digit\", probe = {{ linear = {{}} }}, subset = {subset} }} }}")
+}
+
+fn column(name: &str) -> Vec<i64> {
+    Array::read_npy(&Archive::Digits.folder().join(name)).unwrap().integers().unwrap()
+}
+
+/// The values of information by step and tap.
+fn values(scene: &Scene) -> BTreeMap<String, f64> {
+    let rows = scene.query("SELECT step, tap, value, n_samples FROM measurements WHERE measure = 'information'");
+    rows.iter()
+        .map(|row| (format!("{} {} {}", row["step"], row["tap"], row["n_samples"]), row["value"].as_f64().unwrap()))
+        .collect()
+}
+
+#[test]
+fn a_subset_is_measured_as_if_there_were_no_other_samples() {
+    let ids = column("ids.npy");
+    let some: Vec<i64> = ids.iter().copied().step_by(3).collect();
+    let whole = |subset: &str| {
+        format!("{{ information = {{ {}{subset} }} }}", ROSS.replace("pca = { components = 2 }", "none = {}"))
+    };
+    let subset = scene(&[whole(", subset = { ids = \"some.npy\" }")]);
+    fs::write(subset.path("some.npy"), npy_i64(&[some.len()], &some)).unwrap();
+    subset.run(&[]).success();
+    // Information about a label looks at the samples whose label is known.
+    let mut known = scene(&[whole("")]);
+    let labels: Vec<i64> = column("labels.npy");
+    let labels: Vec<i64> = (0..).zip(labels).map(|(row, digit)| if row % 3 == 0 { digit } else { -1 }).collect();
+    fs::write(known.path("labels.npy"), npy_i64(&[labels.len()], &labels)).unwrap();
+    "{ digit = \"labels.npy\" }".clone_into(&mut known.labels);
+    "digit = { missing = [-1] }".clone_into(&mut known.columns);
+    "loss = \"none\"".clone_into(&mut known.replay);
+    known.run(&[]).success();
+    // The same activations of the same batches: equal to the last bit.
+    assert_eq!(values(&subset), values(&known));
+    assert_eq!(values(&subset).len(), 4);
+    assert!(values(&subset).keys().all(|key| key.ends_with(" 334")), "{:?}", values(&subset));
+}
+
+#[test]
+fn typical_and_atypical_samples_stand_side_by_side() {
+    let mut scene = scene(&[
+        usable("{ typical = 0.5 }"),
+        usable("{ atypical = 0.5 }"),
+        "{ usable = { label = \"digit\", probe = { linear = {} } } }".to_owned(),
+        "{ reconstruction = { decoder = { linear = {} }, per-sample = true, subset = { typical = 0.5 } } }".to_owned(),
+    ]);
+    with_typicality(&mut scene);
+    let plan = scene.check().success();
+    contains_all(&plan, &["typicality   by the distance of neighbor 10", "of them of typical 0.5 (500 samples)"]);
+    let summary = scene.run(&[]).success();
+    contains_all(&summary, &["usable, digit, linear, of typical 0.5 (nats)", "usable, digit, linear, of atypical 0.5"]);
+    let rows = scene.query(
+        "SELECT subset, value, n_samples, n_train FROM measurements WHERE measure = 'usable' AND step = 4000 AND tap = 'fc1_act'",
+    );
+    let of = |subset: Value| rows.iter().find(|row| row["subset"] == subset).unwrap();
+    let count = |subset: Value, name: &str| of(subset)[name].as_i64().unwrap();
+    for name in ["n_samples", "n_train"] {
+        // Who judges does so in every subset.
+        let (typical, atypical) = (count("typical 0.5".into(), name), count("atypical 0.5".into(), name));
+        assert_eq!(typical + atypical, count(Value::Null, name));
+    }
+    let ranks = scene.query("SELECT sample, \"rank\", distance FROM typicality WHERE neighbors = 10 ORDER BY \"rank\"");
+    assert_eq!(ranks.len(), 1000);
+    let distances: Vec<f64> = ranks.iter().map(|row| row["distance"].as_f64().unwrap()).collect();
+    assert!(distances.is_sorted() && distances[0] > 0.0);
+    // The samples of the reconstruction are among the first half.
+    let typical: Vec<&Value> = ranks[..500].iter().map(|row| &row["sample"]).collect();
+    let rebuilt = scene.query("SELECT DISTINCT sample FROM samples WHERE subset = 'typical 0.5'");
+    assert!(rebuilt.len() > 100 && rebuilt.iter().all(|row| typical.contains(&&row["sample"])));
+}
+
+#[test]
+fn a_class_by_itself_and_the_same_rows_with_any_number_of_threads() {
+    let scene = scene(&[
+        "{ reconstruction = { decoder = { linear = {} } } }".to_owned(),
+        "{ reconstruction = { decoder = { linear = {} }, subset = { label = { column = \"digit\", is = 3 } } } }"
+            .to_owned(),
+    ]);
+    scene.run(&["--threads", "1"]).success();
+    let rows =
+        scene.query("SELECT subset, n_samples + n_train AS n FROM measurements WHERE measure = 'reconstruction'");
+    let threes = column("labels.npy").into_iter().filter(|&digit| digit == 3).count();
+    assert!(rows.iter().filter(|row| row["subset"] == "digit = 3").all(|row| row["n"] == threes));
+    let part = |folder: &str| fs::read(scene.path(folder).join("data/measurements/step=1/part.parquet")).unwrap();
+    let other = scene.path("other");
+    scene.run(&["--threads", "2", "--output", other.to_str().unwrap()]).success();
+    assert_eq!(part("results"), part("other"));
+    infoplane(["finish".as_ref(), scene.results().as_os_str()]).success();
+}
+
+#[test]
+fn what_is_no_subset_is_refused() {
+    let refused = |subset: &str, words: &[&str]| scene(&[information(subset)]).run(&[]).refused(words);
+    refused("{ typical = 0.5 }", &["measure 1", "found no `[samples.typicality]`"]);
+    refused("{ label = { column = \"colour\", is = 1 } }", &["no label column `colour`", "digit"]);
+    refused("{ label = { column = \"digit\", is = 17 } }", &["found no sample of `digit = 17`"]);
+    refused("{ ids = \"none.npy\" }", &["none.npy"]);
+    refused("{ typical = 1.5 }", &["line", "found 1.5"]);
+    let mut none_left = scene(&[information("{ typical = 0.0001 }")]);
+    with_typicality(&mut none_left);
+    none_left.run(&[]).refused(&["takes 0 of 1000 samples"]);
+    let based = information("{ label = { column = \"digit\", is = 3 } }")
+        .replace("components = 2", "components = 2, basis = \"last\"");
+    scene(&[common::ROSS.to_owned(), based]).run(&[]).refused(&["measure 2", "`basis`", "`subset`"]);
+}
