@@ -106,6 +106,11 @@ pub(crate) enum Command {
     Init(Init),
     /// List a checkpoint's tensors, a series' checkpoints, or a graph's tappable tensors.
     Inspect(Inspect),
+    /// Which way the weights of an archive move, and how far they wander: from checkpoints alone.
+    #[command(
+        after_help = "Example:\n  infoplane drift data/digits --moves 4 --format csv > drift.csv    every tensor over every five checkpoints"
+    )]
+    Drift(Drift),
     /// One estimator on arrays on disk; prints one JSON object.
     Measure(Measure),
     /// Every estimator of information on distributions whose information is known.
@@ -203,6 +208,19 @@ pub(crate) struct Init {
 pub(crate) struct Inspect {
     /// A `.safetensors` file or index, a folder or glob of checkpoints, or an `.onnx` graph.
     pub(crate) path: PathBuf,
+}
+
+/// `drift`
+#[derive(Debug, Args)]
+pub(crate) struct Drift {
+    /// A folder or glob of checkpoints.
+    pub(crate) path: PathBuf,
+    /// The moves from one checkpoint to the next that make one value, 2 or more.
+    #[arg(long, default_value = "4")]
+    pub(crate) moves: NonZeroUsize,
+    /// How rows are written.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(crate) format: OutputFormat,
 }
 
 /// `phases`

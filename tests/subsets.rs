@@ -32,7 +32,7 @@ fn information(subset: &str) -> String {
 }
 
 fn usable(subset: &str) -> String {
-    format!("{{ usable = {{ label = \"digit\", probe = {{ linear = {{}} }}, subset = {subset} }} }}")
+    format!("{{ usable = {{ label = \"digit\", probe = {{ nearest-mean = {{}} }}, subset = {subset} }} }}")
 }
 
 fn column(name: &str) -> Vec<i64> {
@@ -77,14 +77,17 @@ fn typical_and_atypical_samples_stand_side_by_side() {
     let mut scene = scene(&[
         usable("{ typical = 0.5 }"),
         usable("{ atypical = 0.5 }"),
-        "{ usable = { label = \"digit\", probe = { linear = {} } } }".to_owned(),
+        "{ usable = { label = \"digit\", probe = { nearest-mean = {} } } }".to_owned(),
         "{ reconstruction = { decoder = { linear = {} }, per-sample = true, subset = { typical = 0.5 } } }".to_owned(),
     ]);
     with_typicality(&mut scene);
     let plan = scene.check().success();
     contains_all(&plan, &["typicality   by the distance of neighbor 10", "of them of typical 0.5 (500 samples)"]);
     let summary = scene.run(&[]).success();
-    contains_all(&summary, &["usable, digit, linear, of typical 0.5 (nats)", "usable, digit, linear, of atypical 0.5"]);
+    contains_all(
+        &summary,
+        &["usable, digit, nearest-mean, of typical 0.5 (nats)", "usable, digit, nearest-mean, of atypical 0.5"],
+    );
     let rows = scene.query(
         "SELECT subset, value, n_samples, n_train FROM measurements WHERE measure = 'usable' AND step = 4000 AND tap = 'fc1_act'",
     );
@@ -138,4 +141,99 @@ fn what_is_no_subset_is_refused() {
     let based = information("{ label = { column = \"digit\", is = 3 } }")
         .replace("components = 2", "components = 2, basis = \"last\"");
     scene(&[common::ROSS.to_owned(), based]).run(&[]).refused(&["measure 2", "`basis`", "`subset`"]);
+}
+
+/// A few neighbors' worth of samples, the last hidden layer and the logits.
+fn gradients(measures: &[&str]) -> Scene {
+    let mut scene = Scene::new(Archive::Digits, &[1, 4000]);
+    "[\"fc1_act\", \"logits\"]".clone_into(&mut scene.taps);
+    scene.measures = measures.join(", ");
+    scene
+}
+
+#[test]
+fn gradients_of_the_last_layer_are_those_of_the_command() {
+    let mut scene = gradients(&[
+        "{ gradient = { batch = 32, compat = true, mixture = { typical = 0.5, counts = [24, 8] } } }",
+        "{ gradient = { batch = 32, subset = { typical = 0.5 } } }",
+    ]);
+    with_typicality(&mut scene);
+    scene.run(&[]).success();
+    let rows =
+        scene.query("SELECT step, tap, measure, subset, unit, value, std_error, n_samples, details FROM measurements");
+    assert!(rows.iter().all(|row| row["tap"] == "fc1_act") && rows.len() == 8, "{rows:?}");
+    let of = |step: i64, measure: &str, subset: Value| {
+        rows.iter().find(|row| row["step"] == step && row["measure"] == measure && row["subset"] == subset).unwrap()
+    };
+    let details = |row: &Value| serde_json::from_str::<Value>(row["details"].as_str().unwrap()).unwrap();
+    let early = of(1, "gradient-snr", Value::Null);
+    let (signal, noise) =
+        (details(early)["squared_signal"].as_f64().unwrap(), details(early)["noise"].as_f64().unwrap());
+    // SNR_b = √(b |μ|²/tr Σ), a few roundings.
+    assert!((early["value"].as_f64().unwrap() - (32.0 * signal / noise).sqrt()).abs() < 1e-12);
+    assert_eq!((&early["n_samples"], &early["unit"]), (&1000.into(), &"ratio".into()));
+    // An untrained network's samples agree on what to do; a trained one's do not.
+    assert!(early["value"].as_f64() > of(4000, "gradient-snr", Value::Null)["value"].as_f64());
+    assert_eq!(of(1, "gradient-snr", "typical 0.5".into())["n_samples"], 500);
+    let mixture = details(of(1, "mixture-snr", Value::Null));
+    let draw = |name: &str, what: &str| mixture[name][what].as_f64().unwrap();
+    assert!(draw("mixture", "squared_bias") > 0.0 && draw("proportional", "squared_bias") == 0.0);
+    assert!(draw("neyman", "variance") <= draw("proportional", "variance"));
+    assert!(draw("proportional", "variance") <= draw("simple_random", "variance"));
+    let published = of(1, "gradient-snr-compat", Value::Null);
+    let (signal, noise) = (&details(published)["signal"], &details(published)["noise"]);
+    let expected = signal.as_f64().unwrap().powi(2) / noise.as_f64().unwrap();
+    assert!(
+        (published["value"].as_f64().unwrap() / expected - 1.0).abs() < 1e-12 && published["unit"] == "gradient-units"
+    );
+}
+
+#[test]
+fn gradients_that_are_not_of_the_last_layer_are_refused() {
+    let ask = "{ gradient = { batch = 32 } }";
+    let mut missing = gradients(&[ask]);
+    "[\"conv1_act\"]".clone_into(&mut missing.taps);
+    missing.run(&[]).refused(&["measure 1 (`gradient-snr`)", "`fc1_act`, which is no tap"]);
+    let mut without = gradients(&[ask]);
+    "loss = \"none\"".clone_into(&mut without.replay);
+    without.run(&[]).refused(&["measure 1", "the network's own loss, and there is none"]);
+    gradients(&["{ gradient = { batch = 32, mixture = { typical = 0.5, counts = [24, 8] } } }"])
+        .run(&[])
+        .refused(&["found no `[samples.typicality]`"]);
+}
+
+#[test]
+fn typical_samples_of_a_layer_are_held_against_those_of_the_inputs() {
+    let mut scene = gradients(&[
+        "{ typicality = { compress = { pca = { components = 8 } }, neighbors = [10, 5], per-sample = true } }",
+    ]);
+    with_typicality(&mut scene);
+    scene.run(&[]).success();
+    let rows = scene.query("SELECT tap, value, null_mean, null_high, n_samples, n_components FROM measurements");
+    assert_eq!(rows.len(), 2 * 2 * 2);
+    for row in &rows {
+        // 1.645 deviations of a hypergeometric share: ½/√999.
+        assert!((row["null_high"].as_f64().unwrap() - 0.5 - 1.644_853_6 * 0.5 / 999_f64.sqrt()).abs() < 1e-9);
+        assert!((0.5..1.0).contains(&row["value"].as_f64().unwrap()) && row["n_samples"] == 1000, "{row}");
+    }
+    assert_eq!(scene.query("SELECT COUNT(*) AS n FROM samples WHERE measure = 'typical-overlap'")[0]["n"], 4000);
+    gradients(&["{ typicality = { neighbors = [5] } }"]).run(&[]).refused(&["found no `[samples.typicality]`"]);
+}
+
+#[test]
+fn weights_move_as_two_checkpoints_say() {
+    let drift = |arguments: &[&str]| {
+        let folder = Archive::Digits.folder().display().to_string();
+        infoplane([&["drift", &folder, "--format", "json"], arguments].concat())
+    };
+    let rows: Vec<Value> = serde_json::from_str(&drift(&["--moves", "3"]).success()).unwrap();
+    // 28 checkpoints and 8 tensors.
+    assert_eq!(rows.len(), 25 * 8);
+    let first = rows.iter().find(|row| row["tensor"] == "fc2.bias").unwrap();
+    assert_eq!((&first["from_step"], &first["n_weights"]), (&0.into(), &10.into()));
+    let [mean, squared, noise, to] =
+        ["squared_mean", "squared_drift", "noise", "to_step"].map(|name| first[name].as_f64().unwrap());
+    assert!(mean > 0.0 && noise > 0.0 && (squared - (mean - noise / to)).abs() < 1e-12 * mean);
+    drift(&["--moves", "1"]).refused(&["needed 2 moves"]);
+    drift(&["--moves", "28"]).refused(&["found 28 checkpoints"]);
 }

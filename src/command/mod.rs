@@ -2,6 +2,7 @@
 
 mod bind;
 mod bottleneck;
+mod drift;
 mod finish;
 mod gradient;
 mod init;
@@ -18,6 +19,7 @@ mod typicality;
 mod verify;
 
 pub(crate) use bind::bind;
+pub(crate) use drift::drift;
 pub(crate) use finish::finish;
 pub(crate) use init::init;
 pub(crate) use inspect::inspect;

@@ -11,7 +11,7 @@ use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, spl
 use super::rows::{Cell, Found, cells, row, sample};
 use super::shared::Shared;
 use super::variables::{INPUT, Label};
-use super::{Information, Measure, Plan, Reconstruction, Usable};
+use super::{Information, LayerTypicality, Measure, Plan, Reconstruction, Usable, gradient, typicality};
 use crate::archive::Checkpoint;
 use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::information::{Against, Estimator, measure};
@@ -49,6 +49,8 @@ impl Measured {
 /// The taps of a checkpoint.
 struct Taps<'p> {
     plan: &'p Plan,
+    /// The output that the loss is computed from.
+    output: Option<&'p Activations>,
     values: &'p [Activations],
     /// Which of them hold numbers only.
     valid: Vec<Result<(), String>>,
@@ -67,7 +69,7 @@ struct Taps<'p> {
 pub(super) fn measure_all<'p>(
     plan: &'p Plan,
     checkpoint: &Checkpoint,
-    taps: &'p [Activations],
+    (taps, output): (&'p [Activations], Option<&'p Activations>),
     shared: &'p Shared<'p>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Measured, ReplayError> {
@@ -90,7 +92,7 @@ pub(super) fn measure_all<'p>(
         })
         .collect();
     let readings = Readings::of_taps(plan, taps, &valid, go_on)?;
-    let taps = Taps { plan, values: taps, valid, compressions, compressed, readings, shared };
+    let taps = Taps { plan, output, values: taps, valid, compressions, compressed, readings, shared };
     let all: Vec<Cell> = cells(plan).collect();
     let measured = all.par_iter().map(|&cell| {
         if go_on().is_break() {
@@ -111,9 +113,12 @@ pub(super) fn measure_all<'p>(
 fn distinct_compressions(measures: &[Measure]) -> Vec<&Compression> {
     let mut distinct = Vec::new();
     for measure in measures {
-        if let Measure::Information(Information { compress, .. }) = measure
-            && !distinct.contains(&compress)
-        {
+        let compress = match measure {
+            Measure::Information(information) => &information.compress,
+            Measure::Typicality(typicality) => &typicality.compress,
+            _ => continue,
+        };
+        if !distinct.contains(&compress) {
             distinct.push(compress);
         }
     }
@@ -126,6 +131,7 @@ pub(super) fn missing(plan: &Plan, measure: &Measure, reason: &str) -> Vec<Found
     match measure {
         Measure::Usable(usable) if usable.given.is_none() => names(plan, usable).into_iter().map(found).collect(),
         Measure::Reconstruction(reconstruction) => decoded::names(reconstruction).into_iter().map(found).collect(),
+        Measure::Gradient(gradient) => gradient::names(gradient).into_iter().map(found).collect(),
         _ => {
             let each = measure.each();
             each.iter().map(|one| Found { parameters: Some(one.parameters()), ..found(one.name()) }).collect()
@@ -163,15 +169,40 @@ impl Taps<'_> {
                 self.beyond(checkpoint, cell, usable).map(OfCell::from)
             }
             Measure::Usable(usable) => self.usable(checkpoint, cell, usable).map(OfCell::from),
+            Measure::Gradient(gradient) => {
+                let found = gradient::rows(self.plan, gradient, &self.values[cell.tap], self.output);
+                found.map(|found| OfCell { found, ..OfCell::default() })
+            }
+            Measure::Typicality(typicality) => self.typicality(checkpoint, cell, typicality).map(OfCell::from),
         };
         result.unwrap_or_else(|reason| OfCell { found: missing(self.plan, measure, &reason), ..OfCell::default() })
     }
 
+    /// A layer as a measure compresses it.
+    fn compressed(&self, cell: Cell, compression: &Compression) -> Result<&Compressed, String> {
+        let which = self.compressions.iter().position(|other| *other == compression);
+        let layer = &self.compressed[cell.tap][which.expect("every compression is among the distinct ones")];
+        layer.as_ref().map_err(Clone::clone)
+    }
+
+    /// Which samples are typical in a compressed layer.
+    fn typicality(
+        &self,
+        checkpoint: &Checkpoint,
+        cell: Cell,
+        asked: &LayerTypicality,
+    ) -> Result<(Vec<Found>, Vec<SampleRow>), String> {
+        let layer = self.compressed(cell, &asked.compress)?;
+        let (found, kept) = typicality::of_layer(self.plan, asked, layer.scores.view())?;
+        let row = sample(self.plan, checkpoint, cell);
+        let ids = self.plan.sample_ids();
+        let samples = ids.iter().zip(kept).map(|(&id, value)| SampleRow { sample: SampleId(id), value, ..row.clone() });
+        Ok((found, samples.collect()))
+    }
+
     /// Information between a compressed layer and the input or a label, for each setting of the estimator.
     fn information(&self, cell: Cell, information: &Information) -> Result<Vec<Found>, String> {
-        let which = self.compressions.iter().position(|compression| *compression == &information.compress);
-        let layer = &self.compressed[cell.tap][which.expect("every compression is among the distinct ones")];
-        let layer = layer.as_ref().map_err(Clone::clone)?;
+        let layer = self.compressed(cell, &information.compress)?;
         let rescaled = information.margins.rescale(layer.scores.view()).map_err(|error| error.to_string())?.samples;
         let n_components = Some(rescaled.ncols());
         let estimates = self.informed(cell.place, information, &rescaled).map_err(|error| error.to_string())?;

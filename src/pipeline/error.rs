@@ -44,6 +44,12 @@ pub enum PipelineError {
         /// What was found, what was needed, and the remedy.
         reason: String,
     },
+    /// It cannot be told how weights move.
+    #[error("drift: {reason}")]
+    Drift {
+        /// What was found, what was needed, and the remedy.
+        reason: String,
+    },
     /// It cannot be told how typical samples are.
     #[error("`[samples] typicality`: {reason}")]
     Typicality {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use super::Subset;
+use super::{Gradient, LayerTypicality, Subset};
 use crate::estimate::Permutations;
 use crate::estimate::compress::{Compression, Margins};
 use crate::estimate::information::{Estimator, Intervals};
@@ -21,6 +21,10 @@ pub enum Measure {
     Usable(Usable),
     /// How well the input, or another layer, can be rebuilt.
     Reconstruction(Reconstruction),
+    /// Signal and noise of the last layer's gradients; at the tap that it multiplies.
+    Gradient(Gradient),
+    /// How far the layer and the inputs agree on which samples are typical.
+    Typicality(LayerTypicality),
 }
 
 /// Mutual information between the layer and another variable.
@@ -184,6 +188,8 @@ impl Measure {
             Self::Usable(Usable { given: Some(_), .. }) => "usable-given",
             Self::Usable(_) => "usable",
             Self::Reconstruction(_) => "reconstruction",
+            Self::Gradient(_) => "gradient-snr",
+            Self::Typicality(_) => "typical-overlap",
         }
     }
 
@@ -194,6 +200,8 @@ impl Measure {
             Self::Information(information) => &information.of,
             Self::Usable(usable) => &usable.label,
             Self::Reconstruction(reconstruction) => &reconstruction.of,
+            Self::Gradient(_) => "loss",
+            Self::Typicality(_) => "input",
         }
     }
 
@@ -204,15 +212,26 @@ impl Measure {
             Self::Information(information) => information.subset.as_ref(),
             Self::Usable(usable) => usable.subset.as_ref(),
             Self::Reconstruction(reconstruction) => reconstruction.subset.as_ref(),
+            Self::Gradient(gradient) => gradient.subset.as_ref(),
+            Self::Typicality(_) => None,
         }
     }
 
     /// The measures that give one row of their name each, in the order of the rows.
     #[must_use]
     pub fn each(&self) -> Vec<Self> {
-        let Self::Information(information) = self else { return vec![self.clone()] };
-        let estimators = information.estimator.each().into_iter();
-        estimators.map(|estimator| Self::Information(Information { estimator, ..information.clone() })).collect()
+        match self {
+            Self::Information(information) => {
+                let estimators = information.estimator.each().into_iter();
+                let one = |estimator| Self::Information(Information { estimator, ..information.clone() });
+                estimators.map(one).collect()
+            }
+            Self::Typicality(typicality) => {
+                let one = |&k| Self::Typicality(LayerTypicality { neighbors: vec![k], ..typicality.clone() });
+                typicality.neighbors.iter().map(one).collect()
+            }
+            _ => vec![self.clone()],
+        }
     }
 
     /// The measure with all its parameters, as JSON.
@@ -223,6 +242,6 @@ impl Measure {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }

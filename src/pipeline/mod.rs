@@ -3,6 +3,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `decoded` | what decoders rebuild, as rows |
+//! | `drift` | drift and diffusion of the weights of an archive |
+//! | `gradient` | signal and noise of the last layer's gradients |
 //! | `file` | the pipeline file: every key, its meaning and its default |
 //! | `measures` | what is measured, as the pipeline file says it |
 //! | `noise` | noise: where it enters, how large it is, what rows say of it |
@@ -24,8 +26,10 @@ mod ahead;
 mod bindings;
 mod cells;
 mod decoded;
+mod drift;
 mod error;
 mod file;
+mod gradient;
 mod measures;
 mod noise;
 mod plan;
@@ -41,15 +45,17 @@ mod typicality;
 mod unit;
 mod variables;
 
+pub use drift::{TensorDrift, drift};
 pub use error::PipelineError;
 pub use file::{
     ArchiveTable, EstimateTable, Fraction, GraphTable, Loss, Pipeline, Recorded, RecordedLosses, Reference,
     ReplayTable, SamplesTable, TableTable,
 };
+pub use gradient::{Gradient, Mixture};
 pub use measures::{Control, Information, Keep, Measure, Prequential, Reconstruction, Usable};
 pub use plan::Plan;
 pub use records::RecordCheck;
 pub use reference::Proof;
 pub use run::{Event, Finished, Shard, run};
 pub use subset::{LabelIs, Subset};
-pub use typicality::TypicalityTable;
+pub use typicality::{LayerTypicality, TypicalityTable};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ndarray::ArrayBase;
 use serde_json::json;
 
+use super::gradient::{self, LastTap};
 use super::noise::NoisePlan;
 use super::records::Records;
 use super::reference::{self, Bound, Proof, Trial};
@@ -77,6 +78,8 @@ pub struct Plan {
     /// The same plan for the measures that look at some of the samples.
     pub(super) subsets: Vec<Plan>,
     pub(super) typicality: Option<Arc<Scores>>,
+    /// What the last layer multiplies, where a measure is about it.
+    pub(super) last_tap: Option<LastTap>,
 }
 
 impl Plan {
@@ -127,6 +130,17 @@ impl Plan {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (graph_hash, inputs_hash) = (model.hash(), samples.hash());
         let hash = hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records, &subsets), (&binding, &bases), runtime);
+        let measures = &pipeline.estimate.measures;
+        let at = |(place, reason): (usize, String)| {
+            let measure = &measures[place];
+            PipelineError::Measure { number: place + 1, measure: measure.name(), reason }
+        };
+        let compares = |measure: &Measure| matches!(measure, Measure::Typicality(_));
+        if let (Some(place), None) = (measures.iter().position(compares), &scores) {
+            return Err(at((place, subset::NO_TYPICALITY.to_owned())));
+        }
+        let find = || LastTap::find(&model, &taps, &loss);
+        let last_tap = gradient::last_tap(measures, scores.is_some(), find).map_err(at)?;
         let whole = groups.remove(0);
         let mut plan = Self {
             hash,
@@ -136,6 +150,7 @@ impl Plan {
             rows: None,
             subsets: Vec::new(),
             typicality: scores.map(Arc::new),
+            last_tap,
             graph_hash,
             inputs_hash,
             name,
@@ -208,7 +223,8 @@ impl Plan {
         let mut asked = Asked::default();
         for measure in self.groups().flat_map(|group| &group.pipeline.estimate.measures) {
             match measure {
-                Measure::Information(_) => {}
+                Measure::Information(_) | Measure::Gradient(_) => {}
+                Measure::Typicality(typicality) => asked.samples |= typicality.per_sample,
                 Measure::Usable(usable) => asked.samples |= usable.per_sample,
                 Measure::Reconstruction(reconstruction) => {
                     asked.samples |= reconstruction.per_sample;

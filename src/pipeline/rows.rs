@@ -36,8 +36,13 @@ impl Found {
 
 /// Every tap with every measure, in the order of the rows.
 pub(super) fn cells(plan: &Plan) -> impl Iterator<Item = Cell> {
-    let measures = plan.pipeline.estimate.measures.len();
-    (0..plan.taps.len()).flat_map(move |tap| (0..measures).map(move |place| Cell { tap, place }))
+    let measures = &plan.pipeline.estimate.measures;
+    let is_there = move |cell: &Cell| match measures[cell.place] {
+        Measure::Gradient(_) => plan.last_tap.is_some_and(|last| last.tap == cell.tap),
+        _ => true,
+    };
+    let places = 0..measures.len();
+    (0..plan.taps.len()).flat_map(move |tap| places.clone().map(move |place| Cell { tap, place })).filter(is_there)
 }
 
 /// The row of a value.
@@ -153,8 +158,11 @@ pub(super) fn position(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> Posi
 fn unit(measure: &str) -> Unit {
     match measure {
         "reconstruction" | "reconstruction-class" => Unit::SquaredUnits,
-        "accuracy" | "fraction-unexplained" | "r-squared" | "usable-fraction" | "selectivity" => Unit::Fraction,
-        "compression" => Unit::Ratio,
+        "accuracy" | "typical-overlap" | "fraction-unexplained" | "r-squared" | "usable-fraction" | "selectivity" => {
+            Unit::Fraction
+        }
+        "compression" | "gradient-snr" | "mixture-snr" => Unit::Ratio,
+        "gradient-snr-compat" => Unit::GradientUnits,
         _ => Unit::Nats,
     }
 }
@@ -183,6 +191,8 @@ fn method(measure: &Measure) -> (String, String) {
             // It is the target that is compressed, not the layer: `parameters` has it.
             (key(&reconstruction.decoder), "none".to_owned())
         }
+        Measure::Gradient(_) => ("last-layer".to_owned(), "none".to_owned()),
+        Measure::Typicality(typicality) => ("nearest-neighbors".to_owned(), key(&typicality.compress)),
     }
 }
 

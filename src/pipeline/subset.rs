@@ -35,6 +35,10 @@ pub struct LabelIs {
     pub is: i64,
 }
 
+/// What a measure is told that goes by typicality where nobody asked for that.
+pub(super) const NO_TYPICALITY: &str = "found no `[samples.typicality]`, which says how typical a sample is; add for instance \
+     `typicality = { compress = { pca = { components = 16 } }, neighbors = [10] }` to `[samples]`";
+
 impl Subset {
     /// What tables and titles call it.
     #[must_use]
@@ -50,10 +54,7 @@ impl Subset {
     /// The rows of its samples, in increasing order.
     fn rows(&self, folder: &Path, samples: &Samples, scores: Option<&Scores>) -> Result<Vec<usize>, String> {
         let typical = |fraction: f64| {
-            let scores = scores.ok_or(
-                "`subset`: found no `[samples.typicality]`, which says how typical a sample is; add for instance \
-                 `typicality = { compress = { pca = { components = 16 } }, neighbors = [10] }` to `[samples]`",
-            )?;
+            let scores = scores.ok_or(NO_TYPICALITY)?;
             scores.densities[0].most_typical(fraction).map_err(|error| format!("`subset`: {error}"))
         };
         let rows = match self {

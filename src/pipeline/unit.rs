@@ -63,10 +63,11 @@ pub(super) fn rows(
         Ok(Disturbed { replayed, notes }) => {
             score_network(plan, &replayed, &mut own);
             compare_with_records(plan, checkpoint, &replayed, &mut own);
-            let mut measured = measure_all(plan, checkpoint, &replayed.taps, shared, go_on)?;
+            let mut measured =
+                measure_all(plan, checkpoint, (&replayed.taps, replayed.output.as_ref()), shared, go_on)?;
             for (subset, shared) in plan.subsets.iter().zip(&shared.subsets) {
                 let cut = subset.cut(&replayed);
-                measured.add(measure_all(subset, checkpoint, &cut.taps, shared, go_on)?);
+                measured.add(measure_all(subset, checkpoint, (&cut.taps, cut.output.as_ref()), shared, go_on)?);
             }
             (measured.by_tap(), notes)
         }

@@ -204,7 +204,7 @@ impl Variables {
                     label.split = Some(own);
                 }
                 Measure::Reconstruction(_) => split = Some(held_out(place, measure)?),
-                Measure::Information(_) => {}
+                Measure::Information(_) | Measure::Gradient(_) | Measure::Typicality(_) => {}
             }
         }
         Ok(Self { split, labels, inputs, targets })
@@ -223,6 +223,8 @@ fn at(place: usize, measure: &Measure, reason: String) -> PipelineError {
 fn needs_inputs(measure: &Measure) -> bool {
     match measure {
         Measure::Usable(usable) => usable.given.as_deref() == Some(INPUT),
+        // Typicality has them compressed already.
+        Measure::Typicality(_) => false,
         other => other.variable() == INPUT,
     }
 }
@@ -256,6 +258,14 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> 
         }
         Measure::Usable(usable) => check_usable(usable, labels, taps),
         Measure::Reconstruction(reconstruction) => check_reconstruction(reconstruction, labels, taps),
+        Measure::Typicality(typicality) if typicality.compress.basis().is_some() => {
+            Err("`compress`: found a `basis` for the series, and densities have each layer's own; remove it".to_owned())
+        }
+        Measure::Typicality(typicality) if typicality.neighbors.is_empty() => {
+            Err("`neighbors`: found none, needed one at least, such as `neighbors = [10]`".to_owned())
+        }
+        // What these need is known once the graph is bound.
+        Measure::Gradient(_) | Measure::Typicality(_) => Ok(()),
     }
 }
 

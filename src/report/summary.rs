@@ -24,7 +24,8 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
     let measurements = query(
         folder,
         "SELECT step, tap_index, tap, measure, variable, given, subset, estimator, unit, parameters, value, std_error, flags \
-         FROM measurements WHERE measure IN ('information', 'usable', 'usable-given', 'reconstruction') \
+         FROM measurements WHERE measure IN ('information', 'usable', 'usable-given', 'reconstruction', 'gradient-snr', \
+         'typical-overlap') \
          ORDER BY step, tap_index",
     )?;
     let steps: Vec<i64> = checkpoints.rows.iter().filter_map(|row| row[0].as_i64()).collect();
