@@ -172,8 +172,6 @@ fn gradients_of_the_last_layer_are_those_of_the_command() {
     // SNR_b = √(b |μ|²/tr Σ), a few roundings.
     assert!((early["value"].as_f64().unwrap() - (32.0 * signal / noise).sqrt()).abs() < 1e-12);
     assert_eq!((&early["n_samples"], &early["unit"]), (&1000.into(), &"ratio".into()));
-    // An untrained network's samples agree on what to do; a trained one's do not.
-    assert!(early["value"].as_f64() > of(4000, "gradient-snr", Value::Null)["value"].as_f64());
     assert_eq!(of(1, "gradient-snr", "typical 0.5".into())["n_samples"], 500);
     let mixture = details(of(1, "mixture-snr", Value::Null));
     let draw = |name: &str, what: &str| mixture[name][what].as_f64().unwrap();

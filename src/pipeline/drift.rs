@@ -61,7 +61,9 @@ pub fn drift(checkpoints: &[Checkpoint], moves: usize) -> Result<Vec<TensorDrift
         window.checkpoints.push_back((checkpoint, weights));
         if window.checkpoints.len() > moves + 1 {
             window.checkpoints.pop_front();
-            window.moves.iter_mut().for_each(|moves| drop(moves.pop_front()));
+            for moves in &mut window.moves {
+                moves.pop_front();
+            }
         }
         if window.checkpoints.len() == moves + 1 {
             for (name, moves) in names.iter().zip(&window.moves) {

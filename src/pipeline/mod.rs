@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `decoded` | what decoders rebuild, as rows |
 //! | `drift` | drift and diffusion of the weights of an archive |
+//! | `heads` | networks that read blocks of samples and have a head for each slot |
 //! | `gradient` | signal and noise of the last layer's gradients |
 //! | `file` | the pipeline file: every key, its meaning and its default |
 //! | `measures` | what is measured, as the pipeline file says it |
@@ -30,6 +31,7 @@ mod drift;
 mod error;
 mod file;
 mod gradient;
+mod heads;
 mod measures;
 mod noise;
 mod plan;

@@ -8,6 +8,7 @@ use ndarray::ArrayBase;
 use serde_json::json;
 
 use super::gradient::{self, LastTap};
+use super::heads::Heads;
 use super::noise::NoisePlan;
 use super::records::Records;
 use super::reference::{self, Bound, Proof, Trial};
@@ -78,6 +79,8 @@ pub struct Plan {
     /// The same plan for the measures that look at some of the samples.
     pub(super) subsets: Vec<Plan>,
     pub(super) typicality: Option<Arc<Scores>>,
+    /// The blocks that samples are joined to.
+    pub(super) heads: Option<Arc<Heads>>,
     /// What the last layer multiplies, where a measure is about it.
     pub(super) last_tap: Option<LastTap>,
 }
@@ -112,13 +115,20 @@ impl Plan {
         let taps = select_taps(&model, &pipeline.graph.taps, &pipeline.replay.pool)?;
         let table = &pipeline.samples;
         let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref(), &table.columns)?;
+        let (heads, samples) = match &pipeline.replay.blocks {
+            None => (None, samples),
+            Some(blocks) => {
+                let (heads, joined) = Heads::join(blocks, &samples, pipeline.seed)?;
+                (Some(heads), joined)
+            }
+        };
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
         let scores = typicality::scores(&pipeline, &samples)?;
         let mut groups = subset::groups(&folder, &pipeline, &samples, scores.as_ref(), &names)?;
         let batch = pipeline.replay.batch.get();
         let bound = reference::bind(&folder, &pipeline.graph, &model, &series)?;
         let Trial { taps: trial, outputs, feed, proof } = reference::prove(runtime, &bound, &taps, &samples, batch)?;
-        let loss = loss(pipeline.replay.loss.as_ref(), &outputs, &samples)?;
+        let loss = loss(pipeline.replay.loss.as_ref(), &outputs, &samples.labels, heads.as_ref())?;
         let records = Records::read(&folder, pipeline.replay.recorded.as_ref(), &loss, &outputs, samples.len())?;
         let outlet = loss.as_ref().ok().map(|(output, _)| output.as_str()).or(records.output());
         let noise = NoisePlan::new(&pipeline.replay.noise, runtime, &bound, &taps, (&samples, batch), outlet)?;
@@ -139,7 +149,12 @@ impl Plan {
         if let (Some(place), None) = (measures.iter().position(compares), &scores) {
             return Err(at((place, subset::NO_TYPICALITY.to_owned())));
         }
-        let find = || LastTap::find(&model, &taps, &loss);
+        let find = || match heads {
+            None => LastTap::find(&model, &taps, &loss),
+            Some(_) => {
+                Err("found `[replay] blocks`, and several heads have several losses; remove one of them".to_owned())
+            }
+        };
         let last_tap = gradient::last_tap(measures, scores.is_some(), find).map_err(at)?;
         let whole = groups.remove(0);
         let mut plan = Self {
@@ -151,6 +166,7 @@ impl Plan {
             subsets: Vec::new(),
             typicality: scores.map(Arc::new),
             last_tap,
+            heads: heads.map(Arc::new),
             graph_hash,
             inputs_hash,
             name,
@@ -331,6 +347,9 @@ impl fmt::Display for Plan {
             write!(formatter, ", of which {} train and {} test decoders", split.train.len(), split.test.len())?;
         }
         writeln!(formatter)?;
+        if let Some(heads) = &self.heads {
+            writeln!(formatter, "blocks       {}", heads.words())?;
+        }
         match self.samples.repeated() {
             0 => {}
             repeated => writeln!(
@@ -403,22 +422,34 @@ fn beside(folder: &Path, path: &str) -> PathBuf {
 fn loss(
     table: Option<&Loss>,
     outputs: &[TensorInfo],
-    samples: &Samples,
+    columns: &[Column],
+    heads: Option<&Heads>,
 ) -> Result<Result<(String, String), String>, PipelineError> {
+    let columns = heads.map_or(columns, |heads| &heads.labels);
     let (output, label) = match table {
         Some(Loss::None) => return Ok(Err("the pipeline file says so".to_owned())),
         Some(Loss::Of { output, label }) => (output.clone(), label.clone()),
         None => (None, None),
     };
     let names: Vec<String> = outputs.iter().map(|info| info.name.clone()).collect();
-    let labels: Vec<String> = samples.labels.iter().map(|column| column.name.clone()).collect();
+    let labels: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let named = table.is_some();
     let output = choose("output", output, &names);
     let label = choose("label", label, &labels);
     let chosen = output.and_then(|output| {
         let label = label?;
         let info = outputs.iter().find(|info| info.name == output);
-        is_logits(info, samples.labels.iter().find(|column| column.name == label))?;
+        let column = columns.iter().find(|column| column.name == label);
+        match (info, heads) {
+            (Some(info), Some(heads)) => {
+                let of_one = heads.of_one(info).ok_or_else(|| {
+                    let shape = info.shape_words();
+                    format!("output `{output}` has shape {shape}, needed samples × slots × classes, or samples × classes of all slots")
+                })?;
+                is_logits(Some(&of_one), column)?;
+            }
+            _ => is_logits(info, column)?,
+        }
         Ok((output, label))
     });
     match chosen {

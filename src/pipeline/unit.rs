@@ -234,6 +234,10 @@ fn score_network(plan: &Plan, replayed: &Replayed, row: &mut CheckpointRow) {
 /// The network's own loss and accuracy, where the plan says what they are computed from.
 pub(super) fn scored(plan: &Plan, replayed: &Replayed) -> Option<Result<Score, ReplayError>> {
     let (Ok((output, label)), Some(logits)) = (&plan.loss, &replayed.output) else { return None };
+    if let Some(heads) = &plan.heads {
+        let (logits, values) = heads.unfold(logits.values.view(), label)?;
+        return Some(score(output, logits.view(), label, &values));
+    }
     let column = plan.samples.labels.iter().find(|column| column.name == *label);
     match &column.expect("the plan checked that the column is there").labels {
         ColumnLabels::Classes { values, .. } => Some(score(output, logits.values.view(), label, values)),

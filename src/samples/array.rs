@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use half::f16;
-use ndarray::{Array2, ArrayD, Axis, IxDyn, ShapeBuilder, Slice};
+use ndarray::{Array2, ArrayD, Axis, IxDyn, ShapeBuilder, Slice, concatenate};
 use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
 use zip::ZipArchive;
 
@@ -129,6 +129,16 @@ impl Values {
     #[must_use]
     pub fn at(&self, rows: &[usize]) -> Self {
         map_any!(self, array => array.select(Axis(0), rows))
+    }
+
+    /// Some rows for each slot, side by side along an axis: as many rows as each slot has.
+    pub(super) fn joined(&self, slots: &[Vec<usize>], axis: usize) -> Result<Self, String> {
+        Ok(map_any!(self, array => {
+            let slots: Vec<_> = slots.iter().map(|rows| array.select(Axis(0), rows)).collect();
+            let views: Vec<_> = slots.iter().map(|slot| slot.view()).collect();
+            let joined = concatenate(Axis(axis), &views).map_err(|error| error.to_string())?;
+            joined.as_standard_layout().into_owned()
+        }))
     }
 
     /// Whether the values are floating-point.
