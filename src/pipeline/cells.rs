@@ -1,12 +1,14 @@
 //! One checkpoint's taps, each measured in all ways.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::decoded::{self, OfCell};
+use super::layers::Layers;
 use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, split};
 use super::rows::{Cell, Found, cells, row, sample};
 use super::shared::Shared;
@@ -17,12 +19,12 @@ use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::information::{Against, Estimator, measure};
 use crate::estimate::reconstruction::Decoded;
 use crate::estimate::usable::{Reading, Target, control, selectivity};
-use crate::estimate::{Estimate, EstimateError, Flag, Labels, Split, Unit, finite};
+use crate::estimate::{Estimate, EstimateError, Flag, Labels, Split, Unit};
 use crate::replay::{Activations, ReplayError};
 use crate::table::{MeasurementRow, PositionRow, SampleId, SampleRow};
 
-/// What is measured of one checkpoint.
-#[derive(Debug, Default)]
+/// What is measured of one checkpoint, or of some of its taps.
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct Measured {
     pub measurements: Vec<MeasurementRow>,
     pub samples: Vec<SampleRow>,
@@ -30,11 +32,11 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Adds the rows of measures of other samples.
-    pub(super) fn add(&mut self, other: Self) {
-        self.measurements.extend(other.measurements);
-        self.samples.extend(other.samples);
-        self.positions.extend(other.positions);
+    /// Takes the rows of later taps, or of measures of other samples.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.measurements.extend(later.measurements);
+        self.samples.extend(later.samples);
+        self.positions.extend(later.positions);
     }
 
     /// All rows of a tap together.
@@ -46,22 +48,21 @@ impl Measured {
     }
 }
 
-/// The taps of a checkpoint.
+/// Some taps of a checkpoint.
 struct Taps<'p> {
     plan: &'p Plan,
+    measured: Range<usize>,
+    layers: &'p Layers<'p>,
     /// The output that the loss is computed from.
     output: Option<&'p Activations>,
-    values: &'p [Activations],
-    /// Which of them hold numbers only.
-    valid: Vec<Result<(), String>>,
     compressions: Vec<&'p Compression>,
-    /// Each tap in all compressions: several measures look at one compressed layer.
+    /// Each measured tap in all compressions: several measures look at one compressed layer.
     compressed: Vec<Vec<Result<Compressed, String>>>,
     readings: Readings<'p>,
     shared: &'p Shared<'p>,
 }
 
-/// Measures every tap in all ways; what goes wrong becomes rows.
+/// Measures some taps in all ways; what goes wrong becomes rows.
 ///
 /// # Errors
 ///
@@ -69,31 +70,28 @@ struct Taps<'p> {
 pub(super) fn measure_all<'p>(
     plan: &'p Plan,
     checkpoint: &Checkpoint,
-    (taps, output): (&'p [Activations], Option<&'p Activations>),
+    (measured, layers, output): (Range<usize>, &'p Layers<'p>, Option<&'p Activations>),
     shared: &'p Shared<'p>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Measured, ReplayError> {
     if plan.pipeline.estimate.measures.is_empty() {
         return Ok(Measured::default());
     }
-    let valid: Vec<Result<(), String>> = taps
-        .par_iter()
-        .map(|tap| finite("activations", tap.values.view()).map_err(|error| error.to_string()))
-        .collect();
     let compressions = distinct_compressions(&plan.pipeline.estimate.measures);
-    let compressed = (0..taps.len())
+    let compressed = measured
+        .clone()
         .into_par_iter()
         .map(|tap| {
             let compress = |compression: &&Compression| {
-                valid[tap].clone()?;
-                shared.compress(plan, compression, (tap, &taps[tap]))
+                layers.valid(tap)?;
+                shared.compress(plan, compression, (tap, layers.get(tap)))
             };
             compressions.par_iter().map(compress).collect()
         })
         .collect();
-    let readings = Readings::of_taps(plan, taps, &valid, go_on)?;
-    let taps = Taps { plan, output, values: taps, valid, compressions, compressed, readings, shared };
-    let all: Vec<Cell> = cells(plan).collect();
+    let readings = Readings::of_taps(plan, measured.clone(), layers, go_on)?;
+    let all: Vec<Cell> = cells(plan, measured.clone()).collect();
+    let taps = Taps { plan, measured, layers, output, compressions, compressed, readings, shared };
     let measured = all.par_iter().map(|&cell| {
         if go_on().is_break() {
             return Err(ReplayError::Stopped);
@@ -105,7 +103,7 @@ pub(super) fn measure_all<'p>(
     let measured = measured.collect::<Result<Vec<_>, ReplayError>>()?;
     let mut all = Measured::default();
     for one in measured {
-        all.add(one);
+        all.extend(one);
     }
     Ok(all)
 }
@@ -170,7 +168,7 @@ impl Taps<'_> {
             }
             Measure::Usable(usable) => self.usable(checkpoint, cell, usable).map(OfCell::from),
             Measure::Gradient(gradient) => {
-                let found = gradient::rows(self.plan, gradient, &self.values[cell.tap], self.output);
+                let found = gradient::rows(self.plan, gradient, self.layers.get(cell.tap), self.output);
                 found.map(|found| OfCell { found, ..OfCell::default() })
             }
             Measure::Typicality(typicality) => self.typicality(checkpoint, cell, typicality).map(OfCell::from),
@@ -181,7 +179,8 @@ impl Taps<'_> {
     /// A layer as a measure compresses it.
     fn compressed(&self, cell: Cell, compression: &Compression) -> Result<&Compressed, String> {
         let which = self.compressions.iter().position(|other| *other == compression);
-        let layer = &self.compressed[cell.tap][which.expect("every compression is among the distinct ones")];
+        let layer = &self.compressed[cell.tap - self.measured.start]
+            [which.expect("every compression is among the distinct ones")];
         layer.as_ref().map_err(Clone::clone)
     }
 
@@ -243,12 +242,12 @@ impl Taps<'_> {
     }
 
     fn reconstruction(&self, cell: Cell, reconstruction: &Reconstruction) -> Result<Decoded, String> {
-        self.valid[cell.tap].clone()?;
+        self.layers.valid(cell.tap)?;
         let variables = &self.plan.variables;
         let split = variables.split.as_ref().expect("the plan made the split that its measures need");
         let decoder = serde_json::to_string(&reconstruction.decoder).expect("every decoder can be written as JSON");
         let seed = seed(self.plan, &["reconstruction", &reconstruction.of, &decoder]);
-        let layer = self.values[cell.tap].values.view();
+        let layer = self.layers.values(cell.tap);
         let decode = |target: ArrayView2<'_, f64>| {
             reconstruction.decoder.decode(layer, target, split, seed).map_err(|error| error.to_string())
         };
@@ -258,9 +257,9 @@ impl Taps<'_> {
         }
         let place = self.plan.taps.iter().position(|tap| tap.name == reconstruction.of);
         let place = place.expect("the plan checked that the tap is there");
-        self.valid[place].clone().map_err(|reason| format!("of what is to be rebuilt: {reason}"))?;
+        self.layers.valid(place).map_err(|reason| format!("of what is to be rebuilt: {reason}"))?;
         let seed = super::readings::seed(self.plan, &["reconstruction", "compress", &reconstruction.of]);
-        let target = reconstruction.compress.compress(self.values[place].values.view(), seed);
+        let target = reconstruction.compress.compress(self.layers.values(place), seed);
         decode(target.map_err(|error| error.to_string())?.scores.view())
     }
 
@@ -274,7 +273,7 @@ impl Taps<'_> {
         let reading = self.readings.get(Layer::Tap(cell.tap), usable).expect("the reading was asked for");
         let mut reading = reading.clone()?;
         let label = &self.plan.variables.labels[&usable.label];
-        let layer = self.values[cell.tap].values.view();
+        let layer = self.layers.values(cell.tap);
         let probe = probe_text(&usable.probe);
         if let Some(permutations) = usable.permutations {
             let own = seed(self.plan, &[&usable.label, &probe]);
@@ -317,12 +316,12 @@ impl Taps<'_> {
         cell: Cell,
         usable: &Usable,
     ) -> Result<(Vec<Found>, Vec<SampleRow>), String> {
-        self.valid[cell.tap].clone()?;
+        self.layers.valid(cell.tap)?;
         let baseline = given(self.plan, usable.given.as_deref().unwrap_or(INPUT));
         let readings = if baseline == Layer::Input { &self.shared.readings } else { &self.readings };
         let without = readings.get(baseline, usable).expect("the baseline was asked for").as_ref();
         let without = without.map_err(|reason| format!("of what is given: {reason}"))?;
-        let with = read_beside(self.plan, usable, baseline, self.values[cell.tap].values.view(), self.values)?;
+        let with = read_beside(self.plan, usable, baseline, self.layers.values(cell.tap), self.layers)?;
         let label = &self.plan.variables.labels[&usable.label];
         let n_train = Some(split(label).train.len());
         let found = Found { n_train, ..Found::new("usable-given", Ok(with.beyond(without))) };
@@ -341,7 +340,7 @@ impl Taps<'_> {
         let read = |draw: usize| {
             let seed = seed(self.plan, &[&usable.label, &probe, "control", &asked.types, &draw.to_string()]);
             let target = Target::Classes(control(labels, &types, seed));
-            let layer = self.values[cell.tap].values.view();
+            let layer = self.layers.values(cell.tap);
             label.with_known(layer, |layer| usable.probe.read(layer, &target, split(label), seed))
         };
         let seen = share_of_known_types(&types, split(label));
@@ -367,7 +366,7 @@ impl Taps<'_> {
         // Both sides are in the order of a hash of the ids: held-out samples first, as good an order as any.
         let order: Vec<usize> = split(label).test.iter().chain(&split(label).train).copied().collect();
         let seed = seed(self.plan, &[&usable.label, &probe_text(&usable.probe), "code-length"]);
-        let code = label.with_known(self.values[cell.tap].values.view(), |layer| {
+        let code = label.with_known(self.layers.values(cell.tap), |layer| {
             usable.probe.code_length(layer, labels, &order, &asked.fractions, seed)
         });
         let code = match code {

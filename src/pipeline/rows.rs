@@ -1,5 +1,7 @@
 //! Values turned into rows.
 
+use std::ops::Range;
+
 use super::unit::doubts;
 use super::{Measure, Plan, Subset};
 use crate::archive::Checkpoint;
@@ -34,15 +36,15 @@ impl Found {
     }
 }
 
-/// Every tap with every measure, in the order of the rows.
-pub(super) fn cells(plan: &Plan) -> impl Iterator<Item = Cell> {
+/// Some taps, each with every measure that it has, in the order of the rows.
+pub(super) fn cells(plan: &Plan, taps: Range<usize>) -> impl Iterator<Item = Cell> {
     let measures = &plan.pipeline.estimate.measures;
     let is_there = move |cell: &Cell| match measures[cell.place] {
         Measure::Gradient(_) => plan.last_tap.is_some_and(|last| last.tap == cell.tap),
         _ => true,
     };
     let places = 0..measures.len();
-    (0..plan.taps.len()).flat_map(move |tap| places.clone().map(move |place| Cell { tap, place })).filter(is_there)
+    taps.flat_map(move |tap| places.clone().map(move |place| Cell { tap, place })).filter(is_there)
 }
 
 /// The row of a value.

@@ -100,7 +100,7 @@ fn listed(folder: &Path, file: &str, samples: &Samples) -> Result<Vec<usize>, St
 }
 
 /// The measures that look at the same samples.
-pub(super) struct Group {
+pub(super) struct Population {
     pub subset: Option<Subset>,
     /// The rows of these samples; none if they are all.
     pub rows: Option<Vec<usize>>,
@@ -114,13 +114,13 @@ pub(super) struct Group {
 }
 
 /// The measures by the samples that they look at: first those that look at all of them, if only none.
-pub(super) fn groups(
+pub(super) fn populations(
     folder: &Path,
     pipeline: &Pipeline,
     samples: &Samples,
     scores: Option<&Scores>,
     taps: &[&str],
-) -> Result<Vec<Group>, PipelineError> {
+) -> Result<Vec<Population>, PipelineError> {
     let measures = &pipeline.estimate.measures;
     let mut subsets: Vec<Option<&Subset>> = vec![None];
     for measure in measures {
@@ -128,7 +128,7 @@ pub(super) fn groups(
             subsets.push(measure.subset());
         }
     }
-    let group = |subset: &Option<&Subset>| {
+    let population = |subset: &Option<&Subset>| {
         let places: Vec<usize> = (0..measures.len()).filter(|&place| measures[place].subset() == *subset).collect();
         let at = |place: usize, reason: String| PipelineError::Measure {
             number: place + 1,
@@ -152,9 +152,9 @@ pub(super) fn groups(
             PipelineError::Measure { number, reason, .. } => at(places[number - 1], reason),
             other => other,
         })?;
-        Ok(Group { subset: subset.cloned(), rows, places, pipeline: own, samples, variables })
+        Ok(Population { subset: subset.cloned(), rows, places, pipeline: own, samples, variables })
     };
-    subsets.iter().map(group).collect()
+    subsets.iter().map(population).collect()
 }
 
 fn has_basis(measure: &Measure) -> bool {
@@ -162,20 +162,20 @@ fn has_basis(measure: &Measure) -> bool {
 }
 
 impl Plan {
-    /// The same plan for a group of measures that looks at some of the samples.
-    pub(super) fn of_group(&self, group: Group) -> Self {
+    /// The same plan for measures that look at some of the samples.
+    pub(super) fn of_population(&self, population: Population) -> Self {
         let mut plan = self.clone();
-        plan.subset = group.subset;
-        plan.rows = group.rows;
-        plan.places = group.places;
-        plan.pipeline = group.pipeline;
-        plan.samples = group.samples;
-        plan.variables = group.variables;
+        plan.subset = population.subset;
+        plan.rows = population.rows;
+        plan.places = population.places;
+        plan.pipeline = population.pipeline;
+        plan.samples = population.samples;
+        plan.variables = population.variables;
         plan
     }
 
     /// What was replayed, of the samples of this plan only.
-    pub(super) fn cut(&self, replayed: &Replayed) -> Replayed {
+    pub(super) fn chosen(&self, replayed: &Replayed) -> Replayed {
         let rows = self.rows.as_deref().unwrap_or_default();
         let cut = |activations: &Activations| Activations {
             tap: activations.tap.clone(),
@@ -185,7 +185,7 @@ impl Plan {
     }
 
     /// This plan, and those of its subsets.
-    pub(super) fn groups(&self) -> impl Iterator<Item = &Self> {
+    pub(super) fn populations(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.subsets)
     }
 }
