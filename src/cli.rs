@@ -528,6 +528,9 @@ pub(crate) enum Quantity {
         after_help = "Example:\n  infoplane measure bottleneck --joint counts.npy --settings '{ steps = 32, largest = 64.0 }' --encoder t.npy"
     )]
     Bottleneck(BottleneckArguments),
+    /// What a few codewords for a layer, or for blocks of samples, cost, and what they keep of a label.
+    #[command(after_help = "Example:\n  infoplane measure codebook --x z.npy --labels y.npy --size 64 --block 2")]
+    Codebook(CodebookArguments),
     /// Signal and noise of the last layer's gradients, and of minibatches of them.
     #[command(
         after_help = "Example:\n  infoplane measure gradient --x z.npy --logits logits.npy --labels y.npy --batch 32 --strata typical.npy --mixture 24,8"
@@ -640,6 +643,29 @@ pub(crate) struct BottleneckArguments {
     /// The seed of random encoders.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// `measure codebook`
+#[derive(Debug, Args)]
+pub(crate) struct CodebookArguments {
+    /// The layer: `.npy` of one or two dimensions, one row a sample.
+    #[arg(long)]
+    pub(crate) x: PathBuf,
+    /// The class of each sample: integers.
+    #[arg(long)]
+    pub(crate) labels: PathBuf,
+    /// The codewords.
+    #[arg(long)]
+    pub(crate) size: NonZeroUsize,
+    /// The samples that share a codeword.
+    #[arg(long, default_value = "1")]
+    pub(crate) block: NonZeroUsize,
+    /// The beginnings of the search for codewords.
+    #[arg(long, default_value = "4")]
+    pub(crate) starts: NonZeroUsize,
+    /// How samples are held out.
+    #[command(flatten)]
+    pub(crate) split: SplitArguments,
 }
 
 /// `measure gradient`

@@ -219,6 +219,39 @@ fn typical_samples_of_a_layer_are_held_against_those_of_the_inputs() {
 }
 
 #[test]
+fn codebooks_cost_and_keep_more_the_larger_they_are() {
+    let mut scene = gradients(&[
+        "{ codebook = { label = \"digit\", compress = { pca = { components = 4 } }, sizes = [4, 16], \
+           frontier = { steps = 8, largest = 32.0, starts = 1, clusters = 10 } } }",
+        "{ codebook = { label = \"digit\", compress = { pca = { components = 4 } }, sizes = [16], block = 2 } }",
+    ]);
+    "[\"fc1_act\"]".clone_into(&mut scene.taps);
+    scene.run(&[]).success();
+    let rows = scene.query("SELECT measure, parameters, value, details FROM measurements WHERE step = 4000");
+    assert_eq!(rows.len(), 2 * 3 + 2);
+    let of = |measure: &str, size: &str| {
+        let is = |row: &&Value| row["measure"] == measure && row["parameters"].as_str().unwrap().contains(size);
+        rows.iter().find(is).unwrap()
+    };
+    let value = |measure: &str, size: &str| of(measure, size)["value"].as_f64().unwrap();
+    for measure in ["codebook-relevance", "codebook-rate"] {
+        assert!(value(measure, "[4]") < value(measure, "[16],\"block\":1"), "{rows:?}");
+        assert!(value(measure, "[16],\"block\":2") < value(measure, "[16],\"block\":1"), "{rows:?}");
+    }
+    // What held-out samples cost may exceed the logarithm of the size by what their frequencies differ: some per cent.
+    assert!(value("codebook-rate", "[4]") < 1.05 * 4_f64.ln());
+    let details: Value = serde_json::from_str(of("codebook-gap", "[4]")["details"].as_str().unwrap()).unwrap();
+    let [at_most, relevance, distortion, information] =
+        ["at_most", "relevance", "distortion", "information"].map(|name| details[name].as_f64().unwrap());
+    // E d_IB = I(X; Y) − I(T; Y), both summed as they are defined.
+    assert!((distortion - (information - relevance)).abs() < 1e-12);
+    assert!(value("codebook-gap", "[4]") > 0.0 && at_most >= value("codebook-gap", "[4]"));
+    gradients(&["{ codebook = { label = \"digit\", sizes = [4], block = 2, frontier = {} } }"])
+        .run(&[])
+        .refused(&["measure 1 (`codebook-relevance`)", "found `frontier` and blocks"]);
+}
+
+#[test]
 fn weights_move_as_two_checkpoints_say() {
     let drift = |arguments: &[&str]| {
         let folder = Archive::Digits.folder().display().to_string();

@@ -2,6 +2,7 @@
 
 mod bind;
 mod bottleneck;
+mod codebook;
 mod drift;
 pub(crate) mod exit;
 mod finish;

@@ -13,7 +13,7 @@ use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, spl
 use super::rows::{Cell, Found, cells, row, sample};
 use super::shared::Shared;
 use super::variables::{INPUT, Label};
-use super::{Information, LayerTypicality, Measure, Plan, Reconstruction, Usable, gradient, typicality};
+use super::{Information, LayerTypicality, Measure, Plan, Reconstruction, Usable, codebook, gradient, typicality};
 use crate::archive::Checkpoint;
 use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::information::{Against, Estimator, measure};
@@ -114,6 +114,7 @@ fn distinct_compressions(measures: &[Measure]) -> Vec<&Compression> {
         let compress = match measure {
             Measure::Information(information) => &information.compress,
             Measure::Typicality(typicality) => &typicality.compress,
+            Measure::Codebook(codebook) => &codebook.compress,
             _ => continue,
         };
         if !distinct.contains(&compress) {
@@ -129,6 +130,14 @@ pub(super) fn missing(plan: &Plan, measure: &Measure, reason: &str) -> Vec<Found
     match measure {
         Measure::Usable(usable) if usable.given.is_none() => names(plan, usable).into_iter().map(found).collect(),
         Measure::Reconstruction(reconstruction) => decoded::names(reconstruction).into_iter().map(found).collect(),
+        Measure::Codebook(codebook) => codebook
+            .each()
+            .flat_map(|one| {
+                let parameters = Some(Measure::Codebook(one.clone()).parameters());
+                let names: Vec<_> = one.names().collect();
+                names.into_iter().map(move |name| Found { parameters: parameters.clone(), ..found(name) })
+            })
+            .collect(),
         Measure::Gradient(gradient) => gradient::names(gradient).into_iter().map(found).collect(),
         _ => {
             let each = measure.each();
@@ -169,6 +178,13 @@ impl Taps<'_> {
             Measure::Usable(usable) => self.usable(checkpoint, cell, usable).map(OfCell::from),
             Measure::Gradient(gradient) => {
                 let found = gradient::rows(self.plan, gradient, self.layers.get(cell.tap), self.output);
+                found.map(|found| OfCell { found, ..OfCell::default() })
+            }
+            Measure::Codebook(asked) => {
+                let rows = |layer: &Compressed| {
+                    codebook::rows(self.plan, asked, layer.scores.view(), self.shared.references[cell.place].as_ref())
+                };
+                let found = self.compressed(cell, &asked.compress).and_then(rows);
                 found.map(|found| OfCell { found, ..OfCell::default() })
             }
             Measure::Typicality(typicality) => self.typicality(checkpoint, cell, typicality).map(OfCell::from),

@@ -9,6 +9,7 @@
 //! | replay | 2 n (weights + numbers that are read out), of the whole graph whichever taps are measured |
 //! | information | n w min(n, w) to compress, 40 n ln n × coordinates × settings × (1 + permutations) to estimate |
 //! | usable information | 6 folds of 4 n w min(n, w) each × (1 + permutations + draws of a control + 2 for a code) |
+//! | codebooks | n × coordinates × codewords × 30 passes × starts |
 //! | typicality | as information with one setting |
 //! | gradients | 40 n w |
 //! | reconstruction | 6 folds of n w (min(n, w) + columns) each |
@@ -50,6 +51,12 @@ impl Plan {
             Measure::Typicality(typicality) => {
                 let left = typicality.compress.components(usize::try_from(width).unwrap_or(usize::MAX)) as u64;
                 gram.saturating_add((40 * left).saturating_mul(n.saturating_mul(u64::from(n.max(2).ilog2()))))
+            }
+            Measure::Codebook(codebook) => {
+                let left = codebook.compress.components(usize::try_from(width).unwrap_or(usize::MAX)) as u64;
+                let words: u64 = codebook.sizes.iter().map(|size| size.get() as u64).sum();
+                let passes = 30 * codebook.starts.get() as u64;
+                gram.saturating_add(n.saturating_mul(left).saturating_mul(words).saturating_mul(passes))
             }
             // As if there were ten classes, of the one tap that has it as of any.
             Measure::Gradient(_) => n.saturating_mul(width).saturating_mul(40),

@@ -35,6 +35,11 @@ impl Heads {
         Ok((Self { blocks: blocks.clone(), members, labels, left_over }, joined))
     }
 
+    /// Whether each slot has a sample of its own.
+    pub(super) fn is_batched(&self) -> bool {
+        self.blocks.filled == Filled::Batched
+    }
+
     /// What the plan says of them.
     pub(super) fn words(&self) -> String {
         let filled = match self.blocks.filled {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gradient, LayerTypicality, Subset};
+use super::{Codebooks, Gradient, LayerTypicality, Subset};
 use crate::estimate::Permutations;
 use crate::estimate::compress::{Compression, Margins};
 use crate::estimate::information::{Estimator, Intervals};
@@ -23,6 +23,8 @@ pub enum Measure {
     Reconstruction(Reconstruction),
     /// Signal and noise of the last layer's gradients; at the tap that it multiplies.
     Gradient(Gradient),
+    /// What a few codewords for the layer cost, and keep of a label.
+    Codebook(Codebooks),
     /// How far the layer and the inputs agree on which samples are typical.
     Typicality(LayerTypicality),
 }
@@ -190,6 +192,7 @@ impl Measure {
             Self::Reconstruction(_) => "reconstruction",
             Self::Gradient(_) => "gradient-snr",
             Self::Typicality(_) => "typical-overlap",
+            Self::Codebook(_) => "codebook-relevance",
         }
     }
 
@@ -202,6 +205,7 @@ impl Measure {
             Self::Reconstruction(reconstruction) => &reconstruction.of,
             Self::Gradient(_) => "loss",
             Self::Typicality(_) => "input",
+            Self::Codebook(codebook) => &codebook.label,
         }
     }
 
@@ -214,6 +218,7 @@ impl Measure {
             Self::Reconstruction(reconstruction) => reconstruction.subset.as_ref(),
             Self::Gradient(gradient) => gradient.subset.as_ref(),
             Self::Typicality(_) => None,
+            Self::Codebook(codebook) => codebook.subset.as_ref(),
         }
     }
 
@@ -230,6 +235,7 @@ impl Measure {
                 let one = |&k| Self::Typicality(LayerTypicality { neighbors: vec![k], ..typicality.clone() });
                 typicality.neighbors.iter().map(one).collect()
             }
+            Self::Codebook(codebook) => codebook.each().map(Self::Codebook).collect(),
             _ => vec![self.clone()],
         }
     }

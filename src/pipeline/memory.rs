@@ -92,6 +92,7 @@ impl Plan {
             let compress = match measure {
                 Measure::Information(information) => &information.compress,
                 Measure::Typicality(typicality) => &typicality.compress,
+                Measure::Codebook(codebook) => &codebook.compress,
                 _ => continue,
             };
             if !compressions.contains(&compress) {

@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `decoded` | what decoders rebuild, as rows |
+//! | `codebook` | codebooks of layers, and how far they lie from the information bottleneck |
 //! | `drift` | drift and diffusion of the weights of an archive |
 //! | `heads` | networks that read blocks of samples and have a head for each slot |
 //! | `gradient` | signal and noise of the last layer's gradients |
@@ -32,6 +33,7 @@
 mod ahead;
 mod bindings;
 mod cells;
+mod codebook;
 mod cost;
 mod decoded;
 mod drift;
@@ -61,6 +63,7 @@ mod units;
 mod variables;
 mod work;
 
+pub use codebook::Codebooks;
 pub use drift::{TensorDrift, drift};
 pub use error::PipelineError;
 pub use file::{

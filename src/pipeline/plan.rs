@@ -18,7 +18,7 @@ use super::shared::{basis_checkpoints, with_basis};
 use super::typicality::{self, Scores};
 use super::units::{Group, Limits};
 use super::variables::Variables;
-use super::{Loss, Measure, Pipeline, PipelineError, Subset, subset};
+use super::{Codebooks, Loss, Measure, Pipeline, PipelineError, Subset, codebook, subset};
 use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
@@ -258,6 +258,17 @@ impl Plan {
             variables: whole.variables,
         };
         plan.subsets = populations.into_iter().map(|population| plan.of_population(population)).collect();
+        for population in plan.populations() {
+            for (measure, &place) in population.pipeline.estimate.measures.iter().zip(&population.places) {
+                if let Measure::Codebook(codebook) = measure {
+                    codebook::check(population, codebook).map_err(|reason| PipelineError::Measure {
+                        number: place + 1,
+                        measure: measure.name(),
+                        reason,
+                    })?;
+                }
+            }
+        }
         plan.groups = plan.cut(Limits::default())?;
         Ok(plan)
     }
@@ -298,7 +309,7 @@ impl Plan {
         let mut asked = Asked::default();
         for measure in self.populations().flat_map(|population| &population.pipeline.estimate.measures) {
             match measure {
-                Measure::Information(_) | Measure::Gradient(_) => {}
+                Measure::Information(_) | Measure::Gradient(_) | Measure::Codebook(_) => {}
                 Measure::Typicality(typicality) => asked.samples |= typicality.per_sample,
                 Measure::Usable(usable) => asked.samples |= usable.per_sample,
                 Measure::Reconstruction(reconstruction) => {
@@ -509,6 +520,12 @@ fn basis_hashes(
 ) -> Result<Vec<String>, PipelineError> {
     let hash = |(place, measure): (usize, &Measure)| -> Result<Vec<String>, PipelineError> {
         let mut hashes = Vec::new();
+        if let (Measure::Codebook(Codebooks { frontier: Some(_), .. }), Some(last)) = (measure, checkpoints.last()) {
+            let weights = last.open()?;
+            let names = || tensors.iter().map(String::as_str);
+            weights.load(names())?;
+            hashes.push(weights.hash(names())?);
+        }
         for (_, basis) in with_basis(std::slice::from_ref(measure)) {
             let found = basis_checkpoints(checkpoints, basis);
             for checkpoint in

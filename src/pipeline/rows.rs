@@ -194,6 +194,7 @@ fn method(measure: &Measure) -> (String, String) {
             (key(&reconstruction.decoder), "none".to_owned())
         }
         Measure::Gradient(_) => ("last-layer".to_owned(), "none".to_owned()),
+        Measure::Codebook(codebook) => ("codebook".to_owned(), key(&codebook.compress)),
         Measure::Typicality(typicality) => ("nearest-neighbors".to_owned(), key(&typicality.compress)),
     }
 }

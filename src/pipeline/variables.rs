@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
 
-use super::{Information, Measure, Pipeline, PipelineError, Reconstruction, Usable};
+use super::{Codebooks, Information, Measure, Pipeline, PipelineError, Reconstruction, Usable};
 use crate::estimate::compress::Compression;
 use crate::estimate::usable::{Probe, Target};
 use crate::estimate::{Labels, Split};
@@ -77,6 +77,11 @@ impl Label {
             None => f(layer),
             Some(rows) => f(layer.select(Axis(0), rows).view()),
         }
+    }
+
+    /// The number of samples whose label is known.
+    pub(super) fn n_known(&self) -> usize {
+        self.ids.len()
     }
 
     /// The classes, if it has classes.
@@ -188,14 +193,14 @@ impl Variables {
         let mut split = None;
         for (place, measure) in measures.iter().enumerate() {
             match measure {
-                Measure::Usable(usable) => {
-                    let label = labels.get_mut(&usable.label).expect("the column was checked");
+                Measure::Usable(Usable { label: name, .. }) | Measure::Codebook(Codebooks { label: name, .. }) => {
+                    let label = labels.get_mut(name).expect("the column was checked");
                     let all = held_out(place, measure)?;
                     let own = label.rows.as_ref().map_or_else(|| all.clone(), |rows| all.within(rows));
                     if own.train.is_empty() || own.test.is_empty() {
                         let reason = format!(
                             "of the samples whose `{}` is known {} train and {} test; both sides need one at least",
-                            usable.label,
+                            name,
                             own.train.len(),
                             own.test.len()
                         );
@@ -224,7 +229,7 @@ fn needs_inputs(measure: &Measure) -> bool {
     match measure {
         Measure::Usable(usable) => usable.given.as_deref() == Some(INPUT),
         // Typicality has them compressed already.
-        Measure::Typicality(_) => false,
+        Measure::Typicality(_) | Measure::Codebook(_) => false,
         other => other.variable() == INPUT,
     }
 }
@@ -263,6 +268,17 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> 
         }
         Measure::Typicality(typicality) if typicality.neighbors.is_empty() => {
             Err("`neighbors`: found none, needed one at least, such as `neighbors = [10]`".to_owned())
+        }
+        Measure::Codebook(codebook) => {
+            if codebook.compress.basis().is_some() {
+                return Err(
+                    "`compress`: found a `basis` for the series, which codebooks do not take; remove it".to_owned()
+                );
+            }
+            if codebook.sizes.is_empty() {
+                return Err("`sizes`: found none, needed one at least, such as `sizes = [16]`".to_owned());
+            }
+            classes(&codebook.label, labels).map(drop)
         }
         // What these need is known once the graph is bound.
         Measure::Gradient(_) | Measure::Typicality(_) => Ok(()),
