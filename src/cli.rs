@@ -39,15 +39,27 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    all good
   1    finished, but some rows have no value (each says why)
-  2    could not run: nothing, or not everything, was measured; or the command line is wrong
+  2    could not run: nothing, or not everything, was measured
+  64   the command line or the plan is wrong, or a unit does not fit into `--memory`
+  65   a checkpoint is corrupt; all else was measured
+  75   stopped by SIGTERM, or a disk, a network or a store did not answer: the same command goes on
   130  stopped by SIGINT; finished checkpoints are kept, the same command goes on
-  143  stopped by SIGTERM; likewise
+Schedulers: 75 and 130 are worth another try, the others are not.
 
 Example:
   infoplane bind pipelines/digits.toml      which tensor feeds which weight, and the proof
   infoplane check pipelines/digits.toml     what would be done
   infoplane run pipelines/digits.toml       do it, or go on where it stopped
+  infoplane plan pipelines/digits.toml      or write down the units of work, for many machines
   infoplane query results/digits \"SELECT step, tap, value FROM measurements WHERE measure = 'usable'\"";
+
+const PLAN_EXAMPLES: &str = "\
+A plan is never replaced: the same archive and pipeline file give the same bytes, anything else needs another file.
+
+Examples:
+  infoplane plan my.toml -o my.plan                    units of whole checkpoints
+  infoplane plan my.toml -o my.plan --memory 8G        checkpoints that take more are cut into groups of taps
+  infoplane run --plan my.plan --shard 0/64            and all the others, anywhere, in any order, any number of times";
 
 const BIND_EXIT_CODES: &str = "\
 Exit codes:
@@ -94,6 +106,9 @@ Example:
 pub(crate) enum Command {
     /// Replay and measure every checkpoint of a pipeline file; go on where an earlier run stopped.
     Run(Run),
+    /// Write down the units of work of a pipeline file, once, for any number of machines; measure nothing.
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(Plan),
     /// Resolve, bind, prove and plan a pipeline file; measure nothing.
     Check(Check),
     /// Show which tensor feeds which weight of the graph, on what evidence, and whether that is proven.
@@ -150,16 +165,43 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// The pipeline file.
-    pub(crate) pipeline: PathBuf,
+    #[arg(required_unless_present = "plan")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// What `infoplane plan` wrote, in place of a pipeline file.
+    #[arg(long, value_name = "FILE", conflicts_with = "pipeline")]
+    pub(crate) plan: Option<PathBuf>,
     /// Checkpoints in flight and threads for measures; never changes a result [default: all cores].
     #[arg(long)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Only part I of N of the checkpoints, from 0; all parts together give what one run gives.
+    /// The memory that the run may take, such as `8G` or `900M`: fewer checkpoints and measures at a time where it takes
+    /// that; never changes a result.
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<u64>,
+    /// Only part I of N of the units, from 0; all parts together give what one run gives.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<(usize, usize)>,
-    /// The result folder, in place of the pipeline file's.
+    /// The result folder or URL (`s3://bucket/prefix`), in place of the pipeline file's or the plan's.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// The pipeline file.
+    pub(crate) pipeline: PathBuf,
+    /// The plan file [default: the pipeline file's name and the start of the plan's hash, in the working directory].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The result folder or URL (`s3://bucket/prefix`), in place of the pipeline file's.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) results: Option<PathBuf>,
+    /// The memory of a task, such as `8G`: checkpoints are cut into as few groups of taps as that takes.
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<u64>,
+    /// At most so many taps a unit, where a whole checkpoint takes too long.
+    #[arg(long, value_name = "TAPS")]
+    pub(crate) taps_per_unit: Option<NonZeroUsize>,
 }
 
 /// `check`
@@ -653,4 +695,14 @@ fn shard(text: &str) -> Result<(usize, usize), String> {
     parts
         .filter(|&(index, count): &(usize, usize)| index < count)
         .ok_or_else(|| "needed I/N with I from 0 to N − 1, such as 0/8".to_owned())
+}
+
+/// Bytes, such as `8G`; powers of 1024, as schedulers have them.
+fn memory(text: &str) -> Result<u64, String> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim().trim_end_matches('B').trim_end_matches('i').to_ascii_uppercase();
+    let power = ["K", "M", "G", "T"].iter().position(|known| *known == unit);
+    let bytes = power.and_then(|power| number.parse::<u64>().ok()?.checked_mul(1 << (10 * (power + 1))));
+    bytes.filter(|&bytes| bytes > 0).ok_or_else(|| "needed a whole number with a unit, such as 8G or 900M".to_owned())
 }

@@ -17,12 +17,13 @@
 //! | [`estimate`] | pure functions from arrays to numbers with an uncertainty |
 //! | [`dynamics`] | when a curve over steps turns: phases, change points, lags; pure functions too |
 //! | [`table`] | typed Parquet, one part a checkpoint |
+//! | [`store`] | object stores and web servers, for archives and tables |
 //! | [`report`] | queries, the table that a run ends with, the page and the figures |
 //! | [`pipeline`] | the pipeline file, the plan, the run |
 //!
 //! # Invariants
 //!
-//! 1. Arrows point one way: `main` → [`pipeline`] → stages. [`estimate`] and [`dynamics`] import no other stage.
+//! 1. Arrows point one way: `main` → [`pipeline`] → stages → [`store`]. [`estimate`] and [`dynamics`] import no other stage.
 //! 2. A foreign engine or format is named in one place.
 //! 3. The library never prints, exits, reads the clock for a result, or picks a seed.
 //! 4. The same pipeline file gives the same bytes of each part, at any number of threads and shards,
@@ -31,7 +32,8 @@
 //! 6. What failed is a row with a null and a reason; the rest goes on.
 //! 7. Samples are joined by id.
 //! 8. Memory is bounded by workers × one checkpoint, whatever the number of checkpoints.
-//! 9. Nothing is sent, and nothing is written outside the result folder and the cache.
+//! 9. Nothing is sent, and nothing is written outside the result folder and the cache. (Who reads a result folder in an
+//!    object store has a temporary copy; it is gone at the end.)
 
 pub mod archive;
 pub mod dynamics;
@@ -41,4 +43,5 @@ pub mod pipeline;
 pub mod replay;
 pub mod report;
 pub mod samples;
+pub mod store;
 pub mod table;

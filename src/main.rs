@@ -7,7 +7,6 @@ mod command;
 use std::process::ExitCode;
 
 use clap::Parser;
-use infoplane::pipeline::PipelineError;
 use serde_json::json;
 
 use cli::{Cli, Command, LogFormat};
@@ -21,9 +20,17 @@ fn main() -> ExitCode {
     unsafe {
         std::env::set_var("ORT_DISABLE_TELEMETRY", "1");
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // What `--help` and `--version` print comes this way, too.
+            let code = if error.use_stderr() { command::exit::USAGE } else { 0 };
+            return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(2) };
+        }
+    };
     let result = match &cli.command {
         Command::Run(arguments) => command::run(&cli, arguments),
+        Command::Plan(arguments) => command::plan(&cli, arguments),
         Command::Check(arguments) => command::check(&cli, arguments),
         Command::Bind(arguments) => command::bind(&cli, arguments),
         Command::Init(arguments) => command::init(&cli, arguments),
@@ -46,7 +53,7 @@ fn main() -> ExitCode {
             let text = chain(&error);
             let prefix = if matches!(cli.log_format, LogFormat::Text) { "error: " } else { "" };
             command::log::tell(cli.log_format, "error", "error", &format!("{prefix}{text}"), &json!({}));
-            exit_code(&error)
+            command::exit::code(&error)
         }
     }
 }
@@ -62,11 +69,4 @@ fn chain(error: &anyhow::Error) -> String {
         }
     }
     text
-}
-
-fn exit_code(error: &anyhow::Error) -> ExitCode {
-    match error.downcast_ref() {
-        Some(PipelineError::Stopped { signal, .. }) => ExitCode::from(128 + u8::try_from(*signal).unwrap_or(0)),
-        _ => ExitCode::from(2),
-    }
 }

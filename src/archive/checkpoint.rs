@@ -18,7 +18,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Url`] or [`ArchiveError::Store`] for a URL that leads nowhere; whether the
+    /// [`ArchiveError::Store`] for a URL that leads nowhere; whether the
     /// checkpoint is there shows when it is opened.
     pub fn alone(folder: &Path, path: &str) -> Result<Self, ArchiveError> {
         let location = Location::parse(folder, path)?;

@@ -3,6 +3,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::store::StoreError;
+
 /// What is wrong with an archive or with one of its checkpoints.
 ///
 /// Places are paths, or URLs in an object store.
@@ -25,14 +27,6 @@ pub enum ArchiveError {
         /// What the glob parser says.
         reason: String,
     },
-    /// The URL names nothing that can be read.
-    #[error("`{url}`: not a usable URL: {reason}")]
-    Url {
-        /// The URL of the pipeline file.
-        url: String,
-        /// What was found and what was needed.
-        reason: String,
-    },
     /// The system refused to read.
     #[error("`{path}`: cannot read: {source}")]
     Read {
@@ -41,30 +35,9 @@ pub enum ArchiveError {
         /// What the system said.
         source: io::Error,
     },
-    /// The object store refused to list or read.
-    #[error("`{url}`: cannot read: {reason}; {remedy}")]
-    Store {
-        /// The object, or the prefix that was to be listed.
-        url: String,
-        /// What the store said.
-        reason: String,
-        /// What to do about it.
-        remedy: String,
-    },
-    /// The object store has nothing there.
-    #[error("`{url}`: found no such object or bucket; check the URL, or copy the object back")]
-    Missing {
-        /// The object, or the prefix that was to be listed.
-        url: String,
-    },
-    /// An object is another one than at opening.
-    #[error(
-        "`{url}`: found another object than when its header was read; needed one that stays as it is; it was overwritten meanwhile, so run again once it is complete"
-    )]
-    Changed {
-        /// The object.
-        url: String,
-    },
+    /// The object store gave nothing.
+    #[error(transparent)]
+    Store(StoreError),
     /// A folder holds several candidate files for one checkpoint.
     #[error(
         "`{folder}`: found {found} and no index that joins them; needed one checkpoint in the folder; name the right one in `checkpoints`, for instance `{example}`"
@@ -165,17 +138,53 @@ pub enum ArchiveError {
         /// The type found.
         found: String,
     },
-    /// A tensor is larger than the memory.
-    #[error("`{path}`: found {bytes} bytes to load; needed as much free memory; use a larger machine or fewer threads")]
-    Memory {
-        /// The file.
-        path: String,
-        /// How many bytes were to be loaded at once.
-        bytes: u64,
-    },
+}
+
+impl From<StoreError> for ArchiveError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::CutShort { url, found, needed } => Self::invalid(
+                url,
+                format!("found {found} of the {needed} bytes that were asked for; they are cut short"),
+            ),
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// Whether it helps to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The archive is not what it should be, and will not be the next time.
+    Corrupt,
+    /// A disk, network or store did not answer as it should: the next time it may.
+    Unreachable,
+    /// Anything else.
+    Other,
 }
 
 impl ArchiveError {
+    /// Whether an object store did not answer: no checkpoint is at fault then.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_unreachable())
+    }
+
+    /// Whether it helps to try again.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Invalid { .. }
+            | Self::Index { .. }
+            | Self::NotFinite { .. }
+            | Self::Type { .. }
+            | Self::StepConflict { .. } => Fault::Corrupt,
+            Self::Read { source, .. } if !is_lasting(source.kind()) => Fault::Unreachable,
+            Self::Store(StoreError::Unreachable { .. } | StoreError::Changed { .. }) => Fault::Unreachable,
+            _ => Fault::Other,
+        }
+    }
+
     pub(super) fn read(path: impl Display, source: io::Error) -> Self {
         Self::Read { path: path.to_string(), source }
     }
@@ -187,4 +196,11 @@ impl ArchiveError {
     pub(super) fn index(path: impl Display, reason: impl Into<String>) -> Self {
         Self::Index { path: path.to_string(), reason: reason.into() }
     }
+}
+
+/// Whether a file will be as unreadable the next time.
+fn is_lasting(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    // `Other` is what we say ourselves of folders and devices in the place of files.
+    matches!(kind, NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidInput | io::ErrorKind::Other)
 }

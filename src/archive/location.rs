@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::pattern::is_wild;
-use super::store::Store;
 use super::{ArchiveError, folder, shards};
+use crate::store::{Store, StoreError, is_url};
 
 /// The place of a file or folder.
 #[derive(Clone, Debug)]
@@ -22,15 +22,13 @@ impl Location {
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Url`] or [`ArchiveError::Store`] for a URL that leads nowhere.
+    /// [`ArchiveError::Store`] for a URL that leads nowhere.
     pub(super) fn parse(folder: &Path, text: &str) -> Result<Self, ArchiveError> {
         if !is_url(text) {
             return Ok(Self::Local(folder.join(text)));
         }
-        let after_scheme = text.find("://").map_or(0, |place| place + 3);
-        let end = text[after_scheme..].find('/').map_or(text.len(), |place| after_scheme + place);
-        let (root, key) = text.split_at(end);
-        Ok(Self::Remote { store: Store::connect(root)?, key: key.trim_matches('/').to_owned() })
+        let (store, key) = Store::at(text)?;
+        Ok(Self::Remote { store, key })
     }
 
     /// A place below this one.
@@ -95,13 +93,16 @@ impl Location {
                 let reason = "a web server does not tell which files it has; needed the URL of one `.safetensors` or \
                               `.safetensors.index.json` file, without wildcards and queries"
                     .to_owned();
-                return Err(ArchiveError::Url { url: self.to_string(), reason });
+                return Err(StoreError::Url { url: self.to_string(), reason }.into());
             }
-            Self::Remote { store, key } => store.names(key, |name| {
-                name.matches('/').count() <= depth
-                    && folder::is_checkpoint(name)
-                    && !name.split('/').any(folder::is_passing)
-            })?,
+            Self::Remote { store, key } => {
+                let wanted = |name: &str| {
+                    name.matches('/').count() <= depth
+                        && folder::is_checkpoint(name)
+                        && !name.split('/').any(folder::is_passing)
+                };
+                store.names(key, wanted)?.into_iter().map(|(name, _)| name).collect()
+            }
         };
         names.sort();
         Ok(names)
@@ -119,7 +120,11 @@ impl Location {
                 shards::check_size(&name, folder::size(path)?)?;
                 shards::parse(&name, &fs::read(path).map_err(|source| ArchiveError::read(&name, source))?)
             }
-            Self::Remote { store, key } => shards::parse(&name, &store.small(key)?),
+            Self::Remote { store, key } => {
+                let found = store.read(key, |size| shards::check_size(&name, size))?;
+                let (bytes, _) = found.ok_or_else(|| StoreError::Missing { url: name.clone() })?;
+                shards::parse(&name, &bytes)
+            }
         }
     }
 }
@@ -131,10 +136,4 @@ impl fmt::Display for Location {
             Self::Remote { store, key } => formatter.write_str(&store.url(key)),
         }
     }
-}
-
-/// Whether a text is meant as a URL and not as a path.
-pub(super) fn is_url(text: &str) -> bool {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    scheme.is_some_and(|scheme| !scheme.is_empty() && scheme.chars().all(|letter| letter.is_ascii_alphanumeric()))
 }

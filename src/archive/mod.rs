@@ -8,7 +8,6 @@
 //! | `step` | the training step that a file's name tells |
 //! | `selection` | which steps of a series a run looks at |
 //! | `location`, `folder`, `pattern` | paths and URLs, what lies there, and globs |
-//! | `store` | object stores (the only folder that names `object_store` and `tokio`) |
 //! | `weights`, `opened` | the files and tensors of one checkpoint, mapped or brought when asked for |
 //! | `shards` | the index that joins several files |
 //! | `header` | what a file says of its tensors (the only file that names `safetensors`) |
@@ -29,14 +28,13 @@ mod selection;
 mod series;
 mod shards;
 mod step;
-mod store;
 mod tensor;
 #[cfg(test)]
 mod tests;
 mod weights;
 
 pub use checkpoint::Checkpoint;
-pub use error::ArchiveError;
+pub use error::{ArchiveError, Fault};
 pub use number::{Kind, Numbers};
 pub use selection::Steps;
 pub use series::{Series, StepFrom};

@@ -8,9 +8,9 @@ use memmap2::{Advice, Mmap};
 
 use super::header::{self, Header};
 use super::location::Location;
-use super::store::Object;
 use super::weights::Place;
 use super::{ArchiveError, folder};
+use crate::store::Object;
 
 /// One file of a checkpoint.
 #[derive(Debug)]
@@ -38,8 +38,11 @@ pub(super) fn open(files: &[&Location]) -> Vec<Result<(Opened, Header), ArchiveE
     }
     if let Some((store, _)) = remote.first() {
         let keys: Vec<&str> = remote.iter().map(|(_, key)| *key).collect();
-        found.extend(store.open(&keys).into_iter().map(|opened| {
-            let (object, header) = opened?;
+        // Where the start tells no length, what was brought is enough to say why.
+        let needed = |first: &[u8], size: u64| header::data_start(first, size).unwrap_or(0);
+        found.extend(store.open(&keys, &needed).into_iter().map(|opened| {
+            let (object, start) = opened?;
+            let header = parsed(&start, object.size()).map_err(|reason| ArchiveError::invalid(object.url(), reason))?;
             Ok((Opened { name: object.url().to_owned(), data: Data::Remote(object) }, header))
         }));
     }
@@ -57,10 +60,17 @@ fn map(path: &Path) -> Result<(Opened, Header), ArchiveError> {
     #[expect(unsafe_code, reason = "mapping is unsafe because another program may shrink the file meanwhile")]
     // SAFETY: archives are finished files; the documentation says not to run over one that is being written.
     let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
-    let size = map.len() as u64;
-    let start = header::data_start(&map, size).map_err(invalid)?;
-    let header = header::parse(slice(&map, &(0..start)), size).map_err(invalid)?;
+    let header = parsed(&map, map.len() as u64).map_err(invalid)?;
     Ok((Opened { name: path.display().to_string(), data: Data::Mapped(map) }, header))
+}
+
+/// The header of a file of `size` bytes that starts with `first`.
+fn parsed(first: &[u8], size: u64) -> Result<Header, String> {
+    if size == 0 {
+        return Err(header::EMPTY.to_owned());
+    }
+    let start = header::data_start(first, size)?;
+    header::parse(slice(first, &(0..start)), size)
 }
 
 impl Opened {

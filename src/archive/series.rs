@@ -24,6 +24,7 @@ pub enum StepFrom {
 /// The checkpoints of one training run in the order of their steps.
 #[derive(Clone, Debug)]
 pub struct Series {
+    base: Location,
     checkpoints: Vec<Checkpoint>,
 }
 
@@ -61,7 +62,35 @@ impl Series {
                 return Err(ArchiveError::DuplicateStep { first, second, step: pair[0].step });
             }
         }
-        Ok(Self { checkpoints })
+        Ok(Self { base, checkpoints })
+    }
+
+    /// A series that was found before: the folder or URL that [`Series::base`] told, and steps and names as they were
+    /// then, in the order of steps. Nothing is listed or opened.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError::Url`] or [`ArchiveError::Store`] for a URL that leads nowhere.
+    pub fn listed(
+        base: &str,
+        names: impl IntoIterator<Item = (u64, String)>,
+        step_from: Option<StepFrom>,
+    ) -> Result<Self, ArchiveError> {
+        let base = Location::parse(Path::new(""), base)?;
+        let checkpoint = |(step, name): (u64, String)| Checkpoint {
+            step,
+            location: base.join(&name),
+            step_in_name: step::from_name(&name).filter(|_| step_from.is_none()),
+            name,
+        };
+        let checkpoints = names.into_iter().map(checkpoint).collect();
+        Ok(Self { base, checkpoints })
+    }
+
+    /// The folder or URL that names are relative to.
+    #[must_use]
+    pub fn base(&self) -> String {
+        self.base.to_string()
     }
 
     /// The checkpoints in the order of their steps.

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::ArchiveError;
 use super::location::Location;
+use crate::store::StoreError;
 
 /// No index of real tensors comes near this size.
 const LARGEST: u64 = 100_000_000;
@@ -64,7 +65,7 @@ pub(super) fn blame(index: &Location, tensor: &str, error: ArchiveError) -> Arch
         format!("tensor `{tensor}` points at `{file}`, which is not there; copy the missing shard")
     };
     match error {
-        ArchiveError::Missing { url } => ArchiveError::index(index, missing(&url)),
+        ArchiveError::Store(StoreError::Missing { url }) => ArchiveError::index(index, missing(&url)),
         ArchiveError::Read { path, source } if source.kind() == io::ErrorKind::NotFound => {
             ArchiveError::index(index, missing(&path))
         }

@@ -101,8 +101,8 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Changed`] when an object was overwritten since it was opened,
-    /// [`ArchiveError::Store`] when it cannot be read, [`ArchiveError::Memory`] when it does not fit.
+    /// [`ArchiveError::Store`] when an object was overwritten since it was opened,
+    /// when it cannot be read, and when it does not fit.
     pub fn load<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), ArchiveError> {
         let mut wanted: Vec<Vec<&Place>> = self.files.iter().map(|_| Vec::new()).collect();
         for place in names.into_iter().filter_map(|name| self.places.get(name)) {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use infoplane::pipeline;
 use infoplane::report;
 use infoplane::table::{Folder, Standing, Unit};
 
@@ -15,13 +16,12 @@ const LISTED: usize = 20;
 
 /// `finish`
 pub(crate) fn finish(arguments: &Finish) -> anyhow::Result<ExitCode> {
-    let folder = Folder::open(&arguments.results)?;
+    pipeline::join_all(&Folder::open_in_place(&arguments.results)?)?;
+    let folder = Folder::open_parts(&arguments.results)?;
     let standing = folder.standing()?;
     let mut text = String::new();
     if standing.is_whole() {
         write_phases(&folder)?;
-        // Opened anew: the phases are there now.
-        let folder = Folder::open(&arguments.results)?;
         let files = folder.compact()?;
         let swept = folder.sweep()?;
         list(&mut text, "failed", &standing.failed)?;

@@ -2,6 +2,7 @@
 
 mod bind;
 mod bottleneck;
+pub(crate) mod exit;
 mod finish;
 mod gradient;
 mod init;
@@ -9,6 +10,7 @@ mod inspect;
 pub(crate) mod log;
 mod measure;
 mod phases;
+mod plan;
 mod progress;
 mod report;
 mod results;
@@ -23,6 +25,7 @@ pub(crate) use init::init;
 pub(crate) use inspect::inspect;
 pub(crate) use measure::measure;
 pub(crate) use phases::phases;
+pub(crate) use plan::plan;
 pub(crate) use report::{plot, report};
 pub(crate) use results::{query, schema, show};
 pub(crate) use run::{check, run};

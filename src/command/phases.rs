@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use infoplane::dynamics::{Direction, Of};
 use infoplane::report::{self, Columns, PhaseSettings};
+use infoplane::store::is_url;
 use infoplane::table::Folder;
 
 use super::print_answer;
@@ -32,7 +33,7 @@ pub(crate) fn phases(arguments: &Phases) -> anyhow::Result<ExitCode> {
         }),
     };
     let transfer = arguments.transfer || !arguments.transfer_labels.is_empty();
-    let found = if arguments.path.is_dir() {
+    let found = if arguments.path.is_dir() || arguments.path.to_str().is_some_and(is_url) {
         let folder = Folder::open(&arguments.path)?;
         let curves = report::curves(&folder)?;
         if transfer {

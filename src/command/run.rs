@@ -8,61 +8,90 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 use anyhow::Context;
-use infoplane::pipeline::{self, Plan, Shard};
+use infoplane::pipeline::{self, Finished, Limits, PipelineError, Plan, Planned, Shard};
 use infoplane::replay::Runtime;
 use infoplane::report;
 use infoplane::table::Folder;
-use rayon::ThreadPoolBuilder;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::phases::write_phases;
 use super::progress::Progress;
-use super::{log, print};
+use super::{exit, log, print};
 use crate::cli::{Check, Cli, Run};
 
 /// `run`: measures, and ends with a table of what each layer knew.
 pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
     let threads = arguments.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let pool = ThreadPoolBuilder::new().num_threads(threads.get()).build().context("cannot start the threads")?;
+    let pool = pool_of(threads.get())?;
     let runtime = runtime(cli)?;
-    let plan = pool.install(|| Plan::new(&arguments.pipeline, arguments.output.as_deref(), runtime))?;
+    let plan = pool.install(|| planned(arguments, runtime))?;
+    let (workers, measuring) = plan.fit(arguments.memory, threads)?;
+    let pool = if measuring == threads.get() { pool } else { pool_of(measuring)? };
     if !cli.quiet {
         let facts = json!({ "plan": plan.hash, "checkpoints": plan.checkpoints.len() });
         log::tell(cli.log_format, "info", "plan", &plan.to_string(), &facts);
     }
     let shard = arguments.shard.map_or(Ok(Shard::whole()), |(index, count)| Shard::new(index, count))?;
-    let progress = Progress::new(cli, "checkpoints", "ckpt");
+    let is_cut = plan.groups.len() > 1;
+    let progress = if is_cut { Progress::new(cli, "units", "unit") } else { Progress::new(cli, "checkpoints", "ckpt") };
     // Until here there is nothing to keep, and a signal simply ends the process.
     let signal = watch_signals()?;
     let stopping = || match signal.load(Ordering::Relaxed) {
         0 => None,
         signal => i32::try_from(signal).ok(),
     };
-    let result = pipeline::run(&plan, shard, &pool, &stopping, &|event| progress.tell(event));
+    let result = pipeline::run(&plan, shard, (workers, &pool), &stopping, &|event| progress.tell(event));
     progress.finish();
     let finished = result?;
-    if finished.whole {
-        write_phases(&Folder::open(&finished.folder)?)?;
-    }
-    let whole = arguments.shard.is_none();
-    if whole && !cli.quiet {
-        print(&report::summary(&Folder::open(&finished.folder)?)?)?;
+    let is_summed_up = arguments.shard.is_none() && !cli.quiet;
+    if finished.whole || is_summed_up {
+        // Opened once: of a folder in a store this makes a copy.
+        let folder = Folder::open(&finished.folder)?;
+        if finished.whole {
+            write_phases(&folder)?;
+        }
+        if is_summed_up {
+            print(&report::summary(&folder)?)?;
+        }
     }
     print(&format!(
-        "{} checkpoints measured, {} kept from before, {} rows without a value; Parquet in {}\n",
+        "{} {} measured, {} kept from before, {} rows without a value; Parquet in {}\n",
         finished.done,
+        if is_cut { "units of checkpoints" } else { "checkpoints" },
         finished.kept,
         finished.failed_rows,
         finished.folder.join("data").display()
     ))?;
-    Ok(if finished.failed_rows == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(ExitCode::from(match finished {
+        Finished { unreachable: 1.., .. } => exit::TRY_AGAIN,
+        Finished { failed_rows: 0, .. } => 0,
+        Finished { failed_rows, corrupt_rows, .. } if failed_rows == corrupt_rows => exit::CORRUPT,
+        _ => exit::FAILED_ROWS,
+    }))
+}
+
+/// The plan of a plan file, or the one that a pipeline file makes now.
+fn planned(arguments: &Run, runtime: &'static Runtime) -> Result<Plan, PipelineError> {
+    let output = arguments.output.as_deref();
+    if let Some(path) = &arguments.plan {
+        return Plan::planned(&Planned::open(path)?, output, runtime);
+    }
+    let pipeline = arguments.pipeline.as_deref().expect("the command line has one of the two");
+    let limits = Limits { memory: arguments.memory, taps: None };
+    let plan = Plan::new(pipeline, output, limits, runtime)?;
+    if plan.groups.len() > 1 && arguments.shard.is_some() { Err(PipelineError::CutWithoutPlan) } else { Ok(plan) }
+}
+
+fn pool_of(threads: usize) -> anyhow::Result<ThreadPool> {
+    ThreadPoolBuilder::new().num_threads(threads).build().context("cannot start the threads")
 }
 
 /// `check`: the pipeline with every default filled in, and the plan.
 pub(crate) fn check(cli: &Cli, arguments: &Check) -> anyhow::Result<ExitCode> {
-    let plan = Plan::new(&arguments.pipeline, None, runtime(cli)?)?;
+    let plan = Plan::new(&arguments.pipeline, None, Limits::default(), runtime(cli)?)?;
     let mut text = plan.pipeline.resolved();
     for line in plan.to_string().lines() {
         writeln!(text, "# {line}")?;

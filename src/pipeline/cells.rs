@@ -1,12 +1,14 @@
 //! One checkpoint's taps, each measured in all ways.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::decoded::{self, OfCell};
+use super::layers::Layers;
 use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, split};
 use super::rows::{Cell, Found, cells, row, sample};
 use super::shared::Shared;
@@ -17,32 +19,40 @@ use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::information::{Against, Estimator, measure};
 use crate::estimate::reconstruction::Decoded;
 use crate::estimate::usable::{Reading, Target, control, selectivity};
-use crate::estimate::{Estimate, EstimateError, Flag, Labels, Split, Unit, finite};
-use crate::replay::{Activations, ReplayError};
+use crate::estimate::{Estimate, EstimateError, Flag, Labels, Split, Unit};
+use crate::replay::ReplayError;
 use crate::table::{MeasurementRow, PositionRow, SampleId, SampleRow};
 
-/// What is measured of one checkpoint.
-#[derive(Debug, Default)]
+/// What is measured of one checkpoint, or of some of its taps.
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct Measured {
     pub measurements: Vec<MeasurementRow>,
     pub samples: Vec<SampleRow>,
     pub positions: Vec<PositionRow>,
 }
 
-/// The taps of a checkpoint.
+impl Measured {
+    /// Takes the rows of later taps.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.measurements.extend(later.measurements);
+        self.samples.extend(later.samples);
+        self.positions.extend(later.positions);
+    }
+}
+
+/// Some taps of a checkpoint.
 struct Taps<'p> {
     plan: &'p Plan,
-    values: &'p [Activations],
-    /// Which of them hold numbers only.
-    valid: Vec<Result<(), String>>,
+    measured: Range<usize>,
+    layers: &'p Layers<'p>,
     compressions: Vec<&'p Compression>,
-    /// Each tap in all compressions: several measures look at one compressed layer.
+    /// Each measured tap in all compressions: several measures look at one compressed layer.
     compressed: Vec<Vec<Result<Compressed, String>>>,
     readings: Readings<'p>,
     shared: &'p Shared<'p>,
 }
 
-/// Measures every tap in all ways; what goes wrong becomes rows.
+/// Measures some taps in all ways; what goes wrong becomes rows.
 ///
 /// # Errors
 ///
@@ -50,31 +60,28 @@ struct Taps<'p> {
 pub(super) fn measure_all<'p>(
     plan: &'p Plan,
     checkpoint: &Checkpoint,
-    taps: &'p [Activations],
+    (measured, layers): (Range<usize>, &'p Layers<'p>),
     shared: &'p Shared<'p>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Measured, ReplayError> {
     if plan.pipeline.estimate.measures.is_empty() {
         return Ok(Measured::default());
     }
-    let valid: Vec<Result<(), String>> = taps
-        .par_iter()
-        .map(|tap| finite("activations", tap.values.view()).map_err(|error| error.to_string()))
-        .collect();
     let compressions = distinct_compressions(&plan.pipeline.estimate.measures);
-    let compressed = (0..taps.len())
+    let compressed = measured
+        .clone()
         .into_par_iter()
         .map(|tap| {
             let compress = |compression: &&Compression| {
-                valid[tap].clone()?;
-                shared.compress(plan, compression, (tap, &taps[tap]))
+                layers.valid(tap)?;
+                shared.compress(plan, compression, (tap, layers.get(tap)))
             };
             compressions.par_iter().map(compress).collect()
         })
         .collect();
-    let readings = Readings::of_taps(plan, taps, &valid, go_on)?;
-    let taps = Taps { plan, values: taps, valid, compressions, compressed, readings, shared };
-    let all: Vec<Cell> = cells(plan).collect();
+    let readings = Readings::of_taps(plan, measured.clone(), layers, go_on)?;
+    let all: Vec<Cell> = cells(plan, measured.clone()).collect();
+    let taps = Taps { plan, measured, layers, compressions, compressed, readings, shared };
     let measured = all.par_iter().map(|&cell| {
         if go_on().is_break() {
             return Err(ReplayError::Stopped);
@@ -86,9 +93,7 @@ pub(super) fn measure_all<'p>(
     let measured = measured.collect::<Result<Vec<_>, ReplayError>>()?;
     let mut all = Measured::default();
     for one in measured {
-        all.measurements.extend(one.measurements);
-        all.samples.extend(one.samples);
-        all.positions.extend(one.positions);
+        all.extend(one);
     }
     Ok(all)
 }
@@ -155,7 +160,8 @@ impl Taps<'_> {
     /// Information between a compressed layer and the input or a label, for each setting of the estimator.
     fn information(&self, cell: Cell, information: &Information) -> Result<Vec<Found>, String> {
         let which = self.compressions.iter().position(|compression| *compression == &information.compress);
-        let layer = &self.compressed[cell.tap][which.expect("every compression is among the distinct ones")];
+        let layer = &self.compressed[cell.tap - self.measured.start]
+            [which.expect("every compression is among the distinct ones")];
         let layer = layer.as_ref().map_err(Clone::clone)?;
         let rescaled = information.margins.rescale(layer.scores.view()).map_err(|error| error.to_string())?.samples;
         let n_components = Some(rescaled.ncols());
@@ -197,12 +203,12 @@ impl Taps<'_> {
     }
 
     fn reconstruction(&self, cell: Cell, reconstruction: &Reconstruction) -> Result<Decoded, String> {
-        self.valid[cell.tap].clone()?;
+        self.layers.valid(cell.tap)?;
         let variables = &self.plan.variables;
         let split = variables.split.as_ref().expect("the plan made the split that its measures need");
         let decoder = serde_json::to_string(&reconstruction.decoder).expect("every decoder can be written as JSON");
         let seed = seed(self.plan, &["reconstruction", &reconstruction.of, &decoder]);
-        let layer = self.values[cell.tap].values.view();
+        let layer = self.layers.values(cell.tap);
         let decode = |target: ArrayView2<'_, f64>| {
             reconstruction.decoder.decode(layer, target, split, seed).map_err(|error| error.to_string())
         };
@@ -212,9 +218,9 @@ impl Taps<'_> {
         }
         let place = self.plan.taps.iter().position(|tap| tap.name == reconstruction.of);
         let place = place.expect("the plan checked that the tap is there");
-        self.valid[place].clone().map_err(|reason| format!("of what is to be rebuilt: {reason}"))?;
+        self.layers.valid(place).map_err(|reason| format!("of what is to be rebuilt: {reason}"))?;
         let seed = super::readings::seed(self.plan, &["reconstruction", "compress", &reconstruction.of]);
-        let target = reconstruction.compress.compress(self.values[place].values.view(), seed);
+        let target = reconstruction.compress.compress(self.layers.values(place), seed);
         decode(target.map_err(|error| error.to_string())?.scores.view())
     }
 
@@ -228,7 +234,7 @@ impl Taps<'_> {
         let reading = self.readings.get(Layer::Tap(cell.tap), usable).expect("the reading was asked for");
         let mut reading = reading.clone()?;
         let label = &self.plan.variables.labels[&usable.label];
-        let layer = self.values[cell.tap].values.view();
+        let layer = self.layers.values(cell.tap);
         let probe = probe_text(&usable.probe);
         if let Some(permutations) = usable.permutations {
             let own = seed(self.plan, &[&usable.label, &probe]);
@@ -271,12 +277,12 @@ impl Taps<'_> {
         cell: Cell,
         usable: &Usable,
     ) -> Result<(Vec<Found>, Vec<SampleRow>), String> {
-        self.valid[cell.tap].clone()?;
+        self.layers.valid(cell.tap)?;
         let baseline = given(self.plan, usable.given.as_deref().unwrap_or(INPUT));
         let readings = if baseline == Layer::Input { &self.shared.readings } else { &self.readings };
         let without = readings.get(baseline, usable).expect("the baseline was asked for").as_ref();
         let without = without.map_err(|reason| format!("of what is given: {reason}"))?;
-        let with = read_beside(self.plan, usable, baseline, self.values[cell.tap].values.view(), self.values)?;
+        let with = read_beside(self.plan, usable, baseline, self.layers.values(cell.tap), self.layers)?;
         let label = &self.plan.variables.labels[&usable.label];
         let n_train = Some(split(label).train.len());
         let found = Found { n_train, ..Found::new("usable-given", Ok(with.beyond(without))) };
@@ -295,7 +301,7 @@ impl Taps<'_> {
         let read = |draw: usize| {
             let seed = seed(self.plan, &[&usable.label, &probe, "control", &asked.types, &draw.to_string()]);
             let target = Target::Classes(control(labels, &types, seed));
-            let layer = self.values[cell.tap].values.view();
+            let layer = self.layers.values(cell.tap);
             label.with_known(layer, |layer| usable.probe.read(layer, &target, split(label), seed))
         };
         let seen = share_of_known_types(&types, split(label));
@@ -321,7 +327,7 @@ impl Taps<'_> {
         // Both sides are in the order of a hash of the ids: held-out samples first, as good an order as any.
         let order: Vec<usize> = split(label).test.iter().chain(&split(label).train).copied().collect();
         let seed = seed(self.plan, &[&usable.label, &probe_text(&usable.probe), "code-length"]);
-        let code = label.with_known(self.values[cell.tap].values.view(), |layer| {
+        let code = label.with_known(self.layers.values(cell.tap), |layer| {
             usable.probe.code_length(layer, labels, &order, &asked.fractions, seed)
         });
         let code = match code {

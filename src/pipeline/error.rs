@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::reference::{LARGEST_DIFFERENCE, Proof};
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, Fault};
 use crate::estimate::{EstimateError, SampleError};
 use crate::graph::GraphError;
 use crate::replay::ReplayError;
@@ -107,12 +107,75 @@ pub enum PipelineError {
         /// The number of shards.
         count: usize,
     },
-    /// The user asked to stop; finished checkpoints are kept.
+    /// The plan file cannot be used.
+    #[error("plan `{path}`: {reason}")]
+    PlanFile {
+        /// The plan file.
+        path: PathBuf,
+        /// What was found, what was needed, and the remedy.
+        reason: String,
+    },
+    /// A plan is made of something else by now.
+    #[error(
+        "plan `{path}`: found {what} {found}, needed {planned}, which it was when the plan was written; bring that back, or plan \
+         again and run the new plan into another folder"
+    )]
+    PlanChanged {
+        /// The plan file.
+        path: PathBuf,
+        /// What differs: `pipeline`, `graph`, `samples`, `reference`, ...
+        what: &'static str,
+        /// What was found: the start of a hash, or a version.
+        found: String,
+        /// What was planned.
+        planned: String,
+    },
+    /// A unit can never be done in the memory that tasks have.
+    #[error(
+        "`--memory {} MB`: found about {} MB for the smallest unit, {tap} of one checkpoint; needed one that fits; give tasks more \
+         memory, or take fewer samples, a smaller batch or fewer of its units (`[replay] pool`)",
+        megabytes(*memory), megabytes(*needed)
+    )]
+    TooLarge {
+        /// The tap that is too much alone.
+        tap: String,
+        /// The bytes that there are.
+        memory: u64,
+        /// The bytes that it takes.
+        needed: u64,
+    },
+    /// A run cannot be done in the memory that it may have.
+    #[error(
+        "`--memory {} MB`: found about {} MB for one worker with one thread; needed one that fits; give more memory, or cut \
+         checkpoints into smaller units with `infoplane plan --memory`",
+        megabytes(*memory), megabytes(*needed)
+    )]
+    Memory {
+        /// The bytes that there are.
+        memory: u64,
+        /// The bytes that it takes.
+        needed: u64,
+    },
+    /// Shards that cut checkpoints by their own memory would not fit together.
+    #[error(
+        "`--memory` is too little for whole checkpoints, and shards without a plan may each cut them otherwise; write a plan with \
+         `infoplane plan --memory`, and run its shards with `--plan`"
+    )]
+    CutWithoutPlan,
+    /// What a unit left for the others of its checkpoint cannot be read.
+    #[error("`{path}`: not a whole piece of a checkpoint: {reason}; delete it, and run again")]
+    Piece {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The user asked to stop; finished units are kept.
     #[error("stopped by a signal; {done} of {planned} checkpoints are done; run the same command again to go on")]
     Stopped {
-        /// Checkpoints that are done.
+        /// Units that are done; one is one checkpoint unless checkpoints are cut.
         done: usize,
-        /// Checkpoints of this shard.
+        /// Units of this shard.
         planned: usize,
         /// The signal.
         signal: i32,
@@ -140,7 +203,21 @@ pub enum PipelineError {
     Compress(#[from] EstimateError),
 }
 
+fn megabytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
+}
+
 impl PipelineError {
+    /// Whether it helps to try again.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Archive(error) | Self::Graph(GraphError::Archive(error)) => error.fault(),
+            Self::Table(error) if error.is_unreachable() => Fault::Unreachable,
+            _ => Fault::Other,
+        }
+    }
+
     /// A proof that does not hold, as an error.
     pub(super) fn unproven(graph: &str, reference: &str, proof: &Proof) -> Self {
         Self::Unproven {

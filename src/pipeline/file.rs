@@ -229,7 +229,7 @@ impl TryFrom<f64> for Fraction {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TableTable {
-    /// The result folder.
+    /// The result folder, or a URL such as `s3://bucket/prefix`.
     pub folder: String,
 }
 

@@ -6,27 +6,39 @@
 //! | `file` | the pipeline file: every key, its meaning and its default |
 //! | `measures` | what is measured, as the pipeline file says it |
 //! | `noise` | noise: where it enters, how large it is, what rows say of it |
-//! | `plan` | the checked plan: checkpoints, binding, taps, samples, memory |
+//! | `plan` | the checked plan: checkpoints, binding, taps, samples |
+//! | `memory`, `cost` | what it takes: bytes, and operations |
+//! | `units` | which taps of which checkpoint are measured together, and by which shard |
+//! | `planned`, `facts` | the plan as a file, and whether it still holds |
 //! | `reference` | the checkpoint that the graph was exported from, and the proof of the binding |
 //! | `records` | what the training framework recorded, compared at every checkpoint |
 //! | `variables` | what layers are measured against: made once, shared by every checkpoint |
 //! | `shared` | what all checkpoints share: compressed inputs, one basis for a series |
+//! | `layers` | what a unit replays |
 //! | `ahead` | checkpoints read ahead, and compared with the ones before |
-//! | `unit` | one checkpoint: replayed, measured, turned into rows |
+//! | `unit` | some taps of one checkpoint: replayed, measured, turned into rows |
+//! | `pieces` | the units of one checkpoint put together |
 //! | `cells` | one checkpoint's taps, each measured in all ways |
 //! | `readings` | what probes read of labels: fitted once, used by every measure that asks |
 //! | `rows` | values turned into rows |
-//! | `run` | all checkpoints of a shard, in parallel, resumable |
+//! | `work` | one unit, from what was read to what is written |
+//! | `run` | all units of a shard, in parallel, resumable |
 
 mod ahead;
 mod bindings;
 mod cells;
+mod cost;
 mod decoded;
 mod error;
+mod facts;
 mod file;
+mod layers;
 mod measures;
+mod memory;
 mod noise;
+mod pieces;
 mod plan;
+mod planned;
 mod processing;
 mod readings;
 mod records;
@@ -35,7 +47,9 @@ mod rows;
 mod run;
 mod shared;
 mod unit;
+mod units;
 mod variables;
+mod work;
 
 pub use error::PipelineError;
 pub use file::{
@@ -43,7 +57,10 @@ pub use file::{
     ReplayTable, SamplesTable, TableTable,
 };
 pub use measures::{Control, Information, Keep, Measure, Prequential, Reconstruction, Usable};
+pub use pieces::join_all;
 pub use plan::Plan;
+pub use planned::Planned;
 pub use records::RecordCheck;
 pub use reference::Proof;
-pub use run::{Event, Finished, Shard, run};
+pub use run::{Event, Finished, run};
+pub use units::{Group, Limits, Shard};

@@ -33,7 +33,7 @@ pub(super) struct Propagation {
     scaled: Vec<Tap>,
 }
 
-/// What a checkpoint gave, with what its rows say of the noise at each tap.
+/// What a checkpoint gave, with what its rows say of the noise at each of the taps that were replayed.
 pub(super) struct Disturbed {
     pub replayed: Replayed,
     pub notes: Vec<Option<Value>>,
@@ -117,15 +117,17 @@ impl NoisePlan {
         }
     }
 
-    /// Replays a checkpoint with its noise. The output of the loss is that of the network without.
+    /// Replays some taps of a checkpoint with its noise. The output of the loss is that of the network without.
     pub(super) fn replay(
         &self,
         plan: &Plan,
+        places: &[usize],
         checkpoint: &Checkpoint,
         weights: &Weights,
         go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
     ) -> Result<Disturbed, PipelineError> {
         let batch = plan.pipeline.replay.batch.get();
+        let taps: Vec<Tap> = places.iter().map(|&place| plan.taps[place].clone()).collect();
         let session = |graph: &SessionGraph| -> Result<Session, PipelineError> {
             let values = plan.binding.values(checkpoint.name(), weights, &graph.fed)?;
             Ok(Session::new(plan.runtime, &plan.label, &graph.bytes, None, values)?)
@@ -133,7 +135,7 @@ impl NoisePlan {
         match self {
             Self::ReadOut(deviation) => {
                 let outlet = plan.outlet.as_deref();
-                let mut replayed = replay(&mut session(&plan.graph)?, &plan.feed, &plan.taps, outlet, batch, go_on)?;
+                let mut replayed = replay(&mut session(&plan.graph)?, &plan.feed, &taps, outlet, batch, go_on)?;
                 let notes = replayed.taps.iter_mut().map(|tap| {
                     let factor = deviation.factor(|| scale(tap.values.view()));
                     disturb(&mut tap.values, &plan.samples.ids, key(plan, &tap.tap), *deviation, factor);
@@ -152,9 +154,10 @@ impl NoisePlan {
                 };
                 let factors = own.factors(&plan.feed, &clean);
                 let feed = plan.feed.with_noise(own.feeds(plan, &factors));
-                let noisy = replay(&mut session(&own.noisy.session)?, &feed, &plan.taps, None, batch, go_on)?;
-                let notes = own.noisy.reaching.iter().map(|reaching| {
-                    let seen = reaching.iter().map(|&place| (own.tensors[place].name.as_str(), factors[place]));
+                let noisy = replay(&mut session(&own.noisy.session)?, &feed, &taps, None, batch, go_on)?;
+                let notes = places.iter().map(|&tap| {
+                    let seen =
+                        own.noisy.reaching[tap].iter().map(|&place| (own.tensors[place].name.as_str(), factors[place]));
                     Some(note("propagated", own.deviation, Some(own.side), seen))
                 });
                 let notes = notes.collect();

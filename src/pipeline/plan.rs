@@ -1,21 +1,25 @@
 //! The checked plan: everything that can be wrong before the work starts has been looked at.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use ndarray::ArrayBase;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::facts::Facts;
 use super::noise::NoisePlan;
+use super::planned::Planned;
 use super::records::Records;
 use super::reference::{self, Bound, Proof, Trial};
 use super::shared::{basis_checkpoints, with_basis};
-use super::variables::{INPUT, Variables};
+use super::units::{Group, Limits};
+use super::variables::Variables;
 use super::{Loss, Measure, Pipeline, PipelineError};
 use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
 use crate::samples::{Column, ColumnLabels, Samples};
+use crate::store::is_url;
 use crate::table::{Asked, Origin, SCHEMA_VERSION};
 
 /// A run made definite.
@@ -29,12 +33,16 @@ pub struct Plan {
     pub output: PathBuf,
     /// The selected checkpoints, in the order of their steps.
     pub checkpoints: Vec<Checkpoint>,
-    /// How many checkpoints the archive has.
-    pub available: usize,
+    /// The groups of taps that are measured together, in graph order: one unit of each checkpoint.
+    pub groups: Vec<Group>,
+    /// All checkpoints that the archive has.
+    pub(super) series: Series,
     /// Who feeds whom.
     pub binding: Binding,
     /// The reference checkpoint's name.
     pub reference: String,
+    /// Where it lies.
+    pub(super) reference_location: String,
     /// Its step; zero for a file outside of the archive.
     pub reference_step: u64,
     /// The proof of the binding, where one was possible.
@@ -55,6 +63,8 @@ pub struct Plan {
     pub(super) outlet: Option<String>,
     pub(super) records: Records,
     pub(super) noise: Option<NoisePlan>,
+    /// What it was made of, as hashes by name.
+    pub(super) facts: BTreeMap<String, String>,
     graph_hash: String,
     inputs_hash: String,
     pub(super) model: Model,
@@ -64,7 +74,7 @@ pub struct Plan {
     pub(super) feed: FeedInputs,
     pub(super) samples: Samples,
     pub(super) variables: Variables,
-    weight_bytes: usize,
+    pub(super) weight_bytes: usize,
 }
 
 impl Plan {
@@ -74,11 +84,33 @@ impl Plan {
     /// # Errors
     ///
     /// [`PipelineError`] for everything that would make the run fail or its numbers wrong.
-    pub fn new(path: &Path, output: Option<&Path>, runtime: &'static Runtime) -> Result<Self, PipelineError> {
-        let plan = Self::unproven(path, output, runtime)?;
-        match plan.proof.as_ref().filter(|proof| !proof.holds()) {
-            Some(proof) => Err(PipelineError::unproven(&plan.label, &plan.reference, proof)),
-            None => Ok(plan),
+    pub fn new(
+        path: &Path,
+        output: Option<&Path>,
+        limits: Limits,
+        runtime: &'static Runtime,
+    ) -> Result<Self, PipelineError> {
+        let mut plan = Self::unproven(path, output, runtime)?.proven()?;
+        plan.groups = plan.cut(limits)?;
+        Ok(plan)
+    }
+
+    /// The plan that a plan file tells, over the checkpoints that it lists: nothing is looked for.
+    ///
+    /// # Errors
+    ///
+    /// [`PipelineError::PlanChanged`] where it is made of something else by now, and as [`Plan::new`].
+    pub fn planned(planned: &Planned, output: Option<&Path>, runtime: &'static Runtime) -> Result<Self, PipelineError> {
+        let output = output.unwrap_or(planned.output());
+        let mut plan = Self::made(planned.pipeline(), Some(output), Some(planned), runtime)?.proven()?;
+        planned.groups().clone_into(&mut plan.groups);
+        Ok(plan)
+    }
+
+    fn proven(self) -> Result<Self, PipelineError> {
+        match self.proof.as_ref().filter(|proof| !proof.holds()) {
+            Some(proof) => Err(PipelineError::unproven(&self.label, &self.reference, proof)),
+            None => Ok(self),
         }
     }
 
@@ -88,32 +120,58 @@ impl Plan {
     ///
     /// As [`Plan::new`], but for a proof that does not hold.
     pub fn unproven(path: &Path, output: Option<&Path>, runtime: &'static Runtime) -> Result<Self, PipelineError> {
+        Self::made(path, output, None, runtime)
+    }
+
+    fn made(
+        path: &Path,
+        output: Option<&Path>,
+        planned: Option<&Planned>,
+        runtime: &'static Runtime,
+    ) -> Result<Self, PipelineError> {
         let pipeline = Pipeline::open(path)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut facts = Facts::new(planned);
+        facts.note("version", env!("CARGO_PKG_VERSION"))?;
+        facts.note("schema", SCHEMA_VERSION)?;
+        facts.note("pipeline", &hash_of(&json!([name, pipeline])))?;
+        facts.note("onnxruntime", runtime.version())?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let series = Series::find(&folder, &pipeline.archive.checkpoints, pipeline.archive.step_from)?;
-        let available = series.checkpoints().len();
+        let series = match planned {
+            Some(planned) => planned.series(pipeline.archive.step_from)?,
+            None => Series::find(&folder, &pipeline.archive.checkpoints, pipeline.archive.step_from)?,
+        };
         let checkpoints = pipeline.archive.steps.select(series.checkpoints().to_vec())?;
         let model = Model::open(&folder.join(&pipeline.graph.model))?;
+        facts.note("graph", &model.hash())?;
         let taps = select_taps(&model, &pipeline.graph.taps, &pipeline.replay.pool)?;
         let table = &pipeline.samples;
         let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref(), &table.columns)?;
+        facts.note("samples", &samples.hash())?;
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
         let variables = Variables::new(&pipeline, &samples, &names)?;
         let batch = pipeline.replay.batch.get();
-        let bound = reference::bind(&folder, &pipeline.graph, &model, &series)?;
+        let bound = reference::bind(&folder, &pipeline.graph, &model, &series).map_err(|error| facts.explain(error))?;
+        let all = bound.weights.tensors().map(|tensor| tensor.name);
+        facts.note("reference", &bound.weights.hash(all)?)?;
         let Trial { taps: trial, outputs, feed, proof } = reference::prove(runtime, &bound, &taps, &samples, batch)?;
         let loss = loss(pipeline.replay.loss.as_ref(), &outputs, &samples)?;
         let records = Records::read(&folder, pipeline.replay.recorded.as_ref(), &loss, &outputs, samples.len())?;
+        facts.note("records", &records.hash())?;
         let outlet = loss.as_ref().ok().map(|(output, _)| output.as_str()).or(records.output());
         let noise = NoisePlan::new(&pipeline.replay.noise, runtime, &bound, &taps, (&samples, batch), outlet)?;
         let Bound { model, binding, checkpoint, .. } = bound;
         let graph = model.session(&names, outlet.as_slice(), &binding.initializers());
         let tensors: Vec<String> = binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect();
         let bases = basis_hashes(&pipeline.estimate.measures, &checkpoints, &tensors)?;
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        facts.note("bases", &hash_of(&json!(bases)))?;
         let (graph_hash, inputs_hash) = (model.hash(), samples.hash());
-        Ok(Self {
-            hash: hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records), (&binding, &bases), runtime),
+        let hash = hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records), (&binding, &bases), runtime);
+        facts.note("plan", &hash)?;
+        let mut plan = Self {
+            hash,
+            groups: Vec::new(),
+            facts: facts.found(),
             graph_hash,
             inputs_hash,
             name,
@@ -128,10 +186,11 @@ impl Plan {
             outlet: outlet.map(str::to_owned),
             widths: trial.iter().map(|tap| tap.values.ncols()).collect(),
             reference: checkpoint.name().to_owned(),
+            reference_location: checkpoint.location(),
             reference_step: checkpoint.step(),
             pipeline,
             checkpoints,
-            available,
+            series,
             binding,
             proof,
             taps,
@@ -145,7 +204,9 @@ impl Plan {
             feed,
             samples,
             variables,
-        })
+        };
+        plan.groups = plan.cut(Limits::default())?;
+        Ok(plan)
     }
 
     /// What all parts have in common.
@@ -188,58 +249,6 @@ impl Plan {
         }
         asked
     }
-
-    /// About the memory that each worker needs, in bytes, without ONNX Runtime's own buffers.
-    ///
-    /// Weights twice (ours and the runtime's), the activations of all taps, and what the measure that takes most needs
-    /// beside them of the widest tap. There are as many measures at a time as there are workers.
-    #[must_use]
-    pub fn bytes_per_worker(&self) -> usize {
-        let width = self.widths.iter().sum::<usize>() + self.noise.as_ref().map_or(0, NoisePlan::extra_width);
-        let activations = width * self.n_samples() * size_of::<f32>();
-        let measures = self.pipeline.estimate.measures.iter().enumerate();
-        let most = measures.map(|(place, measure)| self.bytes_of_measure(place, measure)).max().unwrap_or(0);
-        2 * self.weight_bytes + activations + most
-    }
-
-    /// What a measure of the widest tap needs beside the activations.
-    ///
-    /// Of information and probes, two copies in double precision and the Gram matrices of five folds and the whole.
-    fn bytes_of_measure(&self, place: usize, measure: &Measure) -> usize {
-        let widest = self.widths.iter().max().copied().unwrap_or(0);
-        let n = self.n_samples();
-        let Measure::Reconstruction(reconstruction) = measure else {
-            return (2 * widest * n + 8 * widest.min(n).pow(2)) * size_of::<f64>();
-        };
-        let made = self.variables.targets[place].as_ref().or(self.variables.inputs.as_ref()).map(ArrayBase::ncols);
-        let tap = self.taps.iter().position(|tap| tap.name == reconstruction.of).map(|tap| {
-            // Another layer is compressed at each checkpoint.
-            reconstruction.compress.components(self.widths[tap])
-        });
-        let columns = if reconstruction.of == INPUT { made } else { tap };
-        reconstruction.decoder.bytes(n, widest, columns.unwrap_or(0))
-    }
-
-    /// The bytes that all workers share: inputs, and what measures make of them.
-    #[must_use]
-    pub fn shared_bytes(&self) -> usize {
-        let (rows, width) = self.variables.inputs.as_ref().map_or((0, 0), ArrayBase::dim);
-        let inputs = rows * width;
-        let compressed: usize = self
-            .pipeline
-            .estimate
-            .measures
-            .iter()
-            .filter_map(|measure| match measure {
-                Measure::Information(information) if information.of == INPUT => {
-                    Some(information.input_compression().components(width) * self.n_samples())
-                }
-                _ => None,
-            })
-            .sum();
-        let targets: usize = self.variables.targets.iter().flatten().map(ArrayBase::len).sum();
-        2 * self.feed.bytes() + (inputs + compressed + targets) * size_of::<f64>()
-    }
 }
 
 /// The plan as it is printed before a run.
@@ -248,7 +257,12 @@ impl fmt::Display for Plan {
         let megabytes = |bytes: usize| bytes.div_ceil(1 << 20);
         let first = self.checkpoints.first().map_or(0, Checkpoint::step);
         let last = self.checkpoints.last().map_or(0, Checkpoint::step);
-        writeln!(formatter, "checkpoints  {} of {}, steps {first} to {last}", self.checkpoints.len(), self.available)?;
+        writeln!(
+            formatter,
+            "checkpoints  {} of {}, steps {first} to {last}",
+            self.checkpoints.len(),
+            self.series.checkpoints().len()
+        )?;
         write!(formatter, "binding      {} tensors bound to {}", self.binding.feeds.len(), self.reference)?;
         match &self.proof {
             Some(proof) => writeln!(
@@ -318,8 +332,11 @@ fn few(names: &[&str]) -> String {
     format!("{}{more}", names[..names.len().min(FEW)].join(", "))
 }
 
-/// A path relative to a folder, with `a/../b` written `b`.
+/// A URL as it is, or a path relative to a folder, with `a/../b` written `b`.
 fn beside(folder: &Path, path: &str) -> PathBuf {
+    if is_url(path) {
+        return PathBuf::from(path);
+    }
     let mut joined = PathBuf::new();
     for part in folder.join(path).components() {
         let is_named = matches!(joined.components().next_back(), Some(Component::Normal(_)));
@@ -442,5 +459,9 @@ fn hash(
         "bases": bases,
         "onnxruntime": runtime.version(),
     });
-    blake3::hash(all.to_string().as_bytes()).to_hex().to_string()
+    hash_of(&all)
+}
+
+fn hash_of(value: &Value) -> String {
+    blake3::hash(value.to_string().as_bytes()).to_hex().to_string()
 }

@@ -1,15 +1,16 @@
 //! What probes read of labels: fitted once, used by every measure that asks.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use rayon::prelude::*;
 
+use super::layers::Layers;
 use super::variables::{INPUT, Label};
 use super::{Measure, Plan, Usable};
 use crate::estimate::Element;
 use crate::estimate::usable::{Probe, Reading};
-use crate::replay::{Activations, ReplayError};
+use crate::replay::ReplayError;
 
 /// What a probe reads: the inputs or a tap, by its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +34,7 @@ pub(super) struct Readings<'p>(Vec<(Asked<'p>, Result<Reading, String>)>);
 impl<'p> Readings<'p> {
     /// What is read of the inputs: the same for every checkpoint.
     pub(super) fn of_inputs(plan: &'p Plan) -> Self {
-        let asked = asked(plan).into_iter().filter(|asked| asked.layer == Layer::Input).collect::<Vec<_>>();
+        let asked = asked(plan, 0..0).into_iter().filter(|asked| asked.layer == Layer::Input).collect::<Vec<_>>();
         let read = |asked: Asked<'p>| {
             let inputs = plan.variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
             (asked, read(plan, asked.label, asked.probe, inputs.view()))
@@ -41,24 +42,23 @@ impl<'p> Readings<'p> {
         Self(asked.into_par_iter().map(read).collect())
     }
 
-    /// What is read of the taps of a checkpoint.
+    /// What is read of some taps of a checkpoint, and of those that these are held against.
     ///
     /// # Errors
     ///
     /// [`ReplayError::Stopped`].
     pub(super) fn of_taps(
         plan: &'p Plan,
-        taps: &[Activations],
-        valid: &[Result<(), String>],
+        measured: Range<usize>,
+        layers: &Layers<'_>,
         go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
     ) -> Result<Self, ReplayError> {
-        let readings = asked(plan).into_par_iter().filter_map(|asked| {
+        let readings = asked(plan, measured).into_par_iter().filter_map(|asked| {
             let Layer::Tap(tap) = asked.layer else { return None };
             if go_on().is_break() {
                 return Some(Err(ReplayError::Stopped));
             }
-            let reading =
-                valid[tap].clone().and_then(|()| read(plan, asked.label, asked.probe, taps[tap].values.view()));
+            let reading = layers.valid(tap).and_then(|()| read(plan, asked.label, asked.probe, layers.values(tap)));
             Some(Ok((asked, reading)))
         });
         Ok(Self(readings.collect::<Result<_, _>>()?))
@@ -84,7 +84,7 @@ pub(super) fn read_beside(
     usable: &Usable,
     baseline: Layer,
     layer: ArrayView2<'_, f32>,
-    taps: &[Activations],
+    layers: &Layers<'_>,
 ) -> Result<Reading, String> {
     #[expect(clippy::cast_possible_truncation, reason = "activations are in single precision too")]
     let single = |inputs: &Array2<f64>| inputs.mapv(|value| value as f32);
@@ -94,7 +94,7 @@ pub(super) fn read_beside(
             let inputs = plan.variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
             beside(single(inputs).view())
         }
-        Layer::Tap(tap) => beside(taps[tap].values.view()),
+        Layer::Tap(tap) => beside(layers.values(tap)),
     };
     let both = both.map_err(|error| error.to_string())?;
     read(plan, &usable.label, &usable.probe, both.view())
@@ -130,14 +130,14 @@ pub(super) fn probe_text(probe: &Probe) -> String {
     serde_json::to_string(probe).expect("every family can be written as JSON")
 }
 
-/// Every distinct reading that the measures ask for.
-fn asked(plan: &Plan) -> Vec<Asked<'_>> {
+/// Every distinct reading that the measures ask for at some taps.
+fn asked(plan: &Plan, measured: Range<usize>) -> Vec<Asked<'_>> {
     let mut all: Vec<Asked<'_>> = Vec::new();
     for measure in &plan.pipeline.estimate.measures {
         let Measure::Usable(usable) = measure else { continue };
         let layers = match &usable.given {
             Some(name) => vec![given(plan, name)],
-            None => (0..plan.taps.len()).map(Layer::Tap).collect(),
+            None => measured.clone().map(Layer::Tap).collect(),
         };
         for layer in layers {
             let asked = Asked { layer, label: &usable.label, probe: &usable.probe };

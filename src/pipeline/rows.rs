@@ -1,5 +1,7 @@
 //! Values turned into rows.
 
+use std::ops::Range;
+
 use super::unit::doubts;
 use super::{Measure, Plan};
 use crate::archive::Checkpoint;
@@ -34,10 +36,10 @@ impl Found {
     }
 }
 
-/// Every tap with every measure, in the order of the rows.
-pub(super) fn cells(plan: &Plan) -> impl Iterator<Item = Cell> {
+/// Some taps, each with every measure, in the order of the rows.
+pub(super) fn cells(plan: &Plan, taps: Range<usize>) -> impl Iterator<Item = Cell> {
     let measures = plan.pipeline.estimate.measures.len();
-    (0..plan.taps.len()).flat_map(move |tap| (0..measures).map(move |place| Cell { tap, place }))
+    taps.flat_map(move |tap| (0..measures).map(move |place| Cell { tap, place }))
 }
 
 /// The row of a value.

@@ -1,13 +1,12 @@
-//! All checkpoints of a shard, in parallel, resumable.
+//! All units of a shard, in parallel, resumable.
 //!
-//! As many checkpoints are in flight as there are workers, and one more that is read ahead: each
-//! worker hands one checkpoint at a time to the thread pool and waits for it. (Were the pool itself
-//! to iterate over the checkpoints, a thread that waits for a measure would start another
-//! checkpoint, and memory would grow with the archive.) Inside a checkpoint, taps and measures share
-//! the pool.
+//! As many units are in flight as there are workers, and one more checkpoint is read ahead: each
+//! worker hands one unit at a time to the thread pool and waits for it. (Were the pool itself
+//! to iterate over the units, a thread that waits for a measure would start another one, and memory
+//! would grow with the archive.) Inside a unit, taps and measures share the pool.
 
-use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
@@ -16,37 +15,10 @@ use std::thread;
 use rayon::ThreadPool;
 
 use super::ahead::{Ahead, Read};
-use super::cells::Measured;
 use super::shared::Shared;
-use super::unit::{self, Rows};
-use super::{PipelineError, Plan, bindings};
-use crate::archive::Checkpoint;
-use crate::replay::ReplayError;
-use crate::table::{Folder, Provenance, RowsOf, Unit};
-
-/// Which part of the checkpoints a process takes: those whose place leaves `index` when divided by `count`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    index: usize,
-    count: usize,
-}
-
-impl Shard {
-    /// The shard `index` of `count`, from 0.
-    ///
-    /// # Errors
-    ///
-    /// [`PipelineError::Shard`] for an index that is not below the count.
-    pub fn new(index: usize, count: usize) -> Result<Self, PipelineError> {
-        if index < count { Ok(Self { index, count }) } else { Err(PipelineError::Shard { index, count: count.max(1) }) }
-    }
-
-    /// All checkpoints.
-    #[must_use]
-    pub fn whole() -> Self {
-        Self { index: 0, count: 1 }
-    }
-}
+use super::work::Work;
+use super::{PipelineError, Plan, Shard, bindings};
+use crate::table::{Folder, Unit};
 
 /// What is told while a run goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,24 +52,28 @@ pub enum Event {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Finished {
     /// The result folder.
     pub folder: PathBuf,
-    /// Checkpoints that were measured now.
+    /// Units that were measured now; one is one checkpoint unless checkpoints are cut.
     pub done: usize,
-    /// Checkpoints that were there already.
+    /// Units that were there already.
     pub kept: usize,
-    /// Rows of this shard without a value, those of checkpoints that were there already among them.
+    /// Rows of this shard without a value, those of units that were there already among them.
     pub failed_rows: usize,
+    /// Those of checkpoints that are corrupt: no other run will have them either.
+    pub corrupt_rows: usize,
+    /// Checkpoints that a disk, a network or a store did not let us read: another run may.
+    pub unreachable: usize,
     /// Whether every checkpoint of the plan has its parts, those of other shards among them.
     pub whole: bool,
 }
 
-/// Measures the checkpoints of a shard and writes a part for each, as many at a time as the pool has threads.
+/// Measures the units of a shard, so many checkpoints at a time, and writes parts for each checkpoint.
 ///
-/// `stopping` returns the signal that asks to stop, if one does: checkpoints in flight are dropped,
-/// finished ones stay. `tell` may be called from any thread.
+/// `stopping` returns the signal that asks to stop, if one does: units in flight are dropped, finished ones stay. `tell`
+/// may be called from any thread.
 ///
 /// # Errors
 ///
@@ -106,31 +82,32 @@ pub struct Finished {
 pub fn run(
     plan: &Plan,
     shard: Shard,
-    pool: &ThreadPool,
+    (workers, pool): (usize, &ThreadPool),
     stopping: &(dyn Fn() -> Option<i32> + Sync),
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Finished, PipelineError> {
     let units = plan.checkpoints.iter().map(|it| Unit { step: it.step(), file: it.name().to_owned() }).collect();
     let folder = Folder::prepare(&plan.output, plan.origin(), units, plan.asked_tables())?;
     folder.write_bindings(&bindings::rows(plan))?;
-    let mine: Vec<usize> = (shard.index..plan.checkpoints.len()).step_by(shard.count).collect();
+    let mine = shard.units(&plan.groups, plan.checkpoints.len());
     tell(Event::Planned(mine.len()));
-    let shared = Shared::new(plan, pool)?;
+    let groups: BTreeSet<usize> = mine.iter().map(|&(_, group)| group).collect();
+    let groups: Vec<Range<usize>> = groups.into_iter().map(|group| plan.groups[group].taps.clone()).collect();
+    let shared = Shared::new(plan, &groups, pool)?;
     let work = Work { plan, folder, shared, pool, stopping, tell, failure: Mutex::new(None) };
-    let tally = Mutex::new(Finished { folder: plan.output.clone(), done: 0, kept: 0, failed_rows: 0, whole: false });
+    let tally = Mutex::new(Finished { folder: plan.output.clone(), ..Finished::default() });
     // No place in the channel: what is read ahead waits in the hand of the reader.
     let (give, take) = sync_channel(0);
     let take = Arc::new(Mutex::new(take));
-    let workers = pool.current_num_threads().min(mine.len());
     thread::scope(|scope| {
-        for _ in 0..workers {
+        for _ in 0..workers.min(mine.len()) {
             let take = Arc::clone(&take);
             let (work, tally) = (&work, &tally);
             scope.spawn(move || {
                 while work.goes_on().is_continue() {
                     let next = take.lock().map(|take| take.recv());
-                    let Ok(Ok(read)) = next else { break };
-                    match work.one(read) {
+                    let Ok(Ok((group, read))) = next else { break };
+                    match work.one(group, read) {
                         Ok(outcome) => outcome.add_to(&mut tally.lock().expect("no worker panics while it counts")),
                         Err(error) => work.fail(error),
                     }
@@ -141,10 +118,23 @@ pub fn run(
         drop(take);
         match Ahead::new(plan) {
             Ok(mut ahead) => {
-                for &place in mine.iter().take_while(|_| work.goes_on().is_continue()) {
-                    let read =
-                        ahead.read(place, &|identity| work.folder.done(plan.checkpoints[place].step(), identity));
-                    if give.send(read).is_err() {
+                let mut counted = None;
+                for &(place, group) in mine.iter().take_while(|_| work.goes_on().is_continue()) {
+                    let mut read = match ahead.read(place, &|identity| work.kept(place, group, identity)) {
+                        Ok(read) => read,
+                        Err(error) => {
+                            work.fail(error);
+                            break;
+                        }
+                    };
+                    // The failed rows of a whole checkpoint count once, not with each of its units.
+                    if let Read::Done { kept, .. } = &mut read
+                        && kept.is_whole
+                        && counted.replace(place) == Some(place)
+                    {
+                        kept.failed_rows = 0;
+                    }
+                    if give.send((group, read)).is_err() {
                         break;
                     }
                 }
@@ -165,118 +155,4 @@ pub fn run(
     }
     finished.whole = work.folder.is_whole()?;
     Ok(finished)
-}
-
-/// What the workers share.
-struct Work<'a> {
-    plan: &'a Plan,
-    folder: Folder,
-    shared: Shared<'a>,
-    pool: &'a ThreadPool,
-    stopping: &'a (dyn Fn() -> Option<i32> + Sync),
-    tell: &'a (dyn Fn(Event) + Sync),
-    failure: Mutex<Option<PipelineError>>,
-}
-
-/// What became of one checkpoint.
-enum Outcome {
-    Kept { failed_rows: usize },
-    Done { failed_rows: usize },
-    Dropped,
-}
-
-impl Work<'_> {
-    /// Whether nobody asked to stop and nothing failed for good.
-    fn goes_on(&self) -> ControlFlow<()> {
-        let failed = self.failure.lock().is_ok_and(|failure| failure.is_some());
-        if failed || (self.stopping)().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn fail(&self, error: PipelineError) {
-        if let Ok(mut failure) = self.failure.lock() {
-            failure.get_or_insert(error);
-        }
-    }
-
-    fn one(&self, read: Read<'_>) -> Result<Outcome, PipelineError> {
-        let (checkpoint, identity, rows) = match read {
-            Read::Done { checkpoint, failed_rows } => {
-                (self.tell)(Event::Kept { file: checkpoint.name().to_owned() });
-                return Ok(Outcome::Kept { failed_rows });
-            }
-            Read::Weights(next) => {
-                let (checkpoint, identity) = (next.checkpoint, next.identity.clone());
-                let measured = self.measured(checkpoint, &next.hash, || {
-                    let unchanged = next.unchanged.clone();
-                    unit::rows(self.plan, checkpoint, &next.weights, &next.hash, unchanged, &self.shared, &|| {
-                        self.goes_on()
-                    })
-                })?;
-                let Some(rows) = measured else { return Ok(Outcome::Dropped) };
-                (checkpoint, identity, rows)
-            }
-            Read::Failed { checkpoint, error, .. } if self.folder.has(checkpoint.step(), &self.plan.hash) => {
-                // What was measured while the file could be read is better than what is known of it now.
-                (self.tell)(Event::Failed { file: checkpoint.name().to_owned(), reason: error });
-                return Ok(Outcome::Kept { failed_rows: 1 });
-            }
-            Read::Failed { checkpoint, error, identity } => {
-                (checkpoint, identity, unit::failed(self.plan, checkpoint, None, &error))
-            }
-        };
-        let Rows { measured: Measured { measurements, samples, positions }, checkpoint: row } = rows;
-        let failed_rows =
-            measurements.iter().filter(|row| row.value.is_none()).count() + usize::from(row.error.is_some());
-        let provenance = Provenance { identity, checkpoint: row.hash.clone(), failed_rows, retry: row.error.is_some() };
-        let rows = RowsOf {
-            measurements: &measurements,
-            samples: &samples,
-            positions: &positions,
-            failures: &unit::failures(&measurements, &row),
-            checkpoint: &row,
-        };
-        self.folder.write(checkpoint.step(), rows, &provenance)?;
-        let reason = unit::doubt(&row);
-        (self.tell)(match (row.error, reason) {
-            (Some(reason), _) => Event::Failed { file: row.file, reason },
-            (None, Some(reason)) => Event::Doubted { file: row.file, reason },
-            (None, None) => Event::Done { file: row.file },
-        });
-        Ok(Outcome::Done { failed_rows })
-    }
-
-    /// The rows of a checkpoint, or none if somebody asked to stop.
-    fn measured(
-        &self,
-        checkpoint: &Checkpoint,
-        hash: &str,
-        measure: impl FnOnce() -> Result<Rows, ReplayError> + Send,
-    ) -> Result<Option<Rows>, PipelineError> {
-        match catch_unwind(AssertUnwindSafe(|| self.pool.install(measure))) {
-            Ok(Ok(rows)) => Ok(Some(rows)),
-            Ok(Err(ReplayError::Stopped)) => Ok(None),
-            Ok(Err(error)) => Err(error.into()),
-            // A defect of ours must not lose the other checkpoints.
-            Err(_) => {
-                let reason = "infoplane has a defect here (its message is above); please report it";
-                Ok(Some(unit::failed(self.plan, checkpoint, Some(hash), reason)))
-            }
-        }
-    }
-}
-
-impl Outcome {
-    fn add_to(self, tally: &mut Finished) {
-        match self {
-            Self::Kept { failed_rows } => {
-                tally.kept += 1;
-                tally.failed_rows += failed_rows;
-            }
-            Self::Done { failed_rows } => {
-                tally.done += 1;
-                tally.failed_rows += failed_rows;
-            }
-            Self::Dropped => {}
-        }
-    }
 }

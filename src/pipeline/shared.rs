@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use ndarray::{Array2, Axis, concatenate};
 use rayon::ThreadPool;
@@ -39,18 +39,18 @@ pub(super) struct CompressedInputs {
 #[derive(Debug)]
 struct SeriesBasis<'p> {
     compression: &'p Compression,
-    axes: Vec<Result<Axes, String>>,
+    axes: HashMap<usize, Result<Axes, String>>,
 }
 
 impl<'p> Shared<'p> {
-    /// Compresses inputs and fits what is fitted once.
+    /// Compresses inputs and fits what is fitted once, for some groups of taps.
     ///
     /// # Errors
     ///
     /// [`PipelineError`] when the inputs cannot be compressed, or a checkpoint of a basis cannot be replayed.
-    pub(super) fn new(plan: &'p Plan, pool: &ThreadPool) -> Result<Self, PipelineError> {
+    pub(super) fn new(plan: &'p Plan, groups: &[Range<usize>], pool: &ThreadPool) -> Result<Self, PipelineError> {
         let (readings, inputs) = pool.install(|| (Readings::of_inputs(plan), inputs(plan)));
-        Ok(Self { readings, inputs: inputs?, bases: bases(plan, pool)? })
+        Ok(Self { readings, inputs: inputs?, bases: bases(plan, groups, pool)? })
     }
 
     /// A tap of a checkpoint as a compression leaves it.
@@ -63,7 +63,7 @@ impl<'p> Shared<'p> {
         let values = layer.values.view();
         let basis = self.bases.iter().find(|basis| basis.compression == compression);
         let compressed = match basis {
-            Some(basis) => basis.axes[tap].clone()?.apply(values),
+            Some(basis) => basis.axes[&tap].clone()?.apply(values),
             None => compression.compress(values, seed(plan, &["compress", &layer.tap, &text(compression)])),
         };
         compressed.map_err(|error| error.to_string())
@@ -120,10 +120,34 @@ pub(super) fn with_basis(measures: &[Measure]) -> Vec<(&Compression, &Basis)> {
     distinct
 }
 
-fn bases<'p>(plan: &'p Plan, pool: &ThreadPool) -> Result<Vec<SeriesBasis<'p>>, PipelineError> {
+fn bases<'p>(
+    plan: &'p Plan,
+    groups: &[Range<usize>],
+    pool: &ThreadPool,
+) -> Result<Vec<SeriesBasis<'p>>, PipelineError> {
+    let compressions = with_basis(&plan.pipeline.estimate.measures);
+    let bases = compressions.iter().map(|(compression, _)| SeriesBasis { compression, axes: HashMap::new() });
+    let mut bases: Vec<SeriesBasis<'_>> = bases.collect();
+    // One group after the other: all at once may be more than the memory.
+    for group in groups {
+        let taps: Vec<usize> = group.clone().collect();
+        for (basis, fitted) in bases.iter_mut().zip(fitted(plan, &compressions, &taps, pool)?) {
+            basis.axes.extend(taps.iter().copied().zip(fitted));
+        }
+    }
+    Ok(bases)
+}
+
+/// For each compression, the axes of each of some taps.
+fn fitted(
+    plan: &Plan,
+    compressions: &[(&Compression, &Basis)],
+    taps: &[usize],
+    pool: &ThreadPool,
+) -> Result<Vec<Vec<Result<Axes, String>>>, PipelineError> {
     let mut replayed: HashMap<u64, Vec<Activations>> = HashMap::new();
-    let mut bases = Vec::new();
-    for (compression, basis) in with_basis(&plan.pipeline.estimate.measures) {
+    let mut all = Vec::new();
+    for (compression, basis) in compressions {
         let checkpoints = basis_checkpoints(&plan.checkpoints, basis).expect("the plan found them");
         for checkpoint in &checkpoints {
             if let Entry::Vacant(place) = replayed.entry(checkpoint.step()) {
@@ -131,15 +155,15 @@ fn bases<'p>(plan: &'p Plan, pool: &ThreadPool) -> Result<Vec<SeriesBasis<'p>>, 
                 // Brought here: the pool computes and must not wait for a store.
                 weights.load(plan.tensors.iter().map(String::as_str))?;
                 let go_on = || ControlFlow::Continue(());
-                let found = pool.install(|| unit::replayed(plan, checkpoint, &weights, &go_on))?;
+                let found = pool.install(|| unit::replayed(plan, taps, checkpoint, &weights, &go_on))?;
                 place.insert(found.replayed.taps);
             }
         }
         let (pca, _) = compression.basis().expect("it has one");
-        let fit = |tap: usize| {
+        let fit = |place: usize| {
             let mut layers = Vec::new();
             for checkpoint in &checkpoints {
-                let values = replayed[&checkpoint.step()][tap].values.view();
+                let values = replayed[&checkpoint.step()][place].values.view();
                 finite("activations", values)
                     .map_err(|error| format!("the basis of step {} failed: {error}", checkpoint.step()))?;
                 layers.push(values);
@@ -150,10 +174,9 @@ fn bases<'p>(plan: &'p Plan, pool: &ThreadPool) -> Result<Vec<SeriesBasis<'p>>, 
             };
             fitted.map_err(|error| format!("the basis of the series failed: {error}"))
         };
-        let axes = pool.install(|| (0..plan.taps.len()).into_par_iter().map(fit).collect());
-        bases.push(SeriesBasis { compression, axes });
+        all.push(pool.install(|| (0..taps.len()).into_par_iter().map(fit).collect()));
     }
-    Ok(bases)
+    Ok(all)
 }
 
 /// The inputs as each measure compresses them; a compression that several measures share is computed once.

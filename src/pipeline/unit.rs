@@ -1,17 +1,20 @@
-//! One checkpoint: replayed, measured, turned into rows.
+//! One unit: some taps of a checkpoint, replayed, measured, turned into rows.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cells::{Measured, measure_all, missing};
+use super::layers::Layers;
 use super::noise::{Disturbed, NoisePlan};
 use super::processing::flag_gains;
 use super::records::NOT_AS_RECORDED;
 use super::rows::{cells, row};
 use super::shared::Shared;
 use super::{PipelineError, Plan};
-use crate::archive::{Checkpoint, Weights};
+use crate::archive::{Checkpoint, Fault, Weights};
+use crate::graph::Tap;
 use crate::replay::{ReplayError, Replayed, Score, Session, replay, score};
 use crate::samples::ColumnLabels;
 use crate::table::{CheckpointRow, FailureRow, MeasurementRow};
@@ -28,25 +31,40 @@ const SAME_AS_BEFORE: &str = "same-as-before";
 /// The flag of a checkpoint whose output sums to one where logits were expected.
 const PROBABILITIES: &str = "output-is-probabilities";
 
-/// The rows of one checkpoint.
-#[derive(Debug)]
+/// The rows of one unit, or of a whole checkpoint.
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Rows {
     pub measured: Measured,
     pub checkpoint: CheckpointRow,
+    /// What is wrong with the checkpoint, where nothing of it could be measured.
+    #[serde(skip)]
+    pub fault: Option<Fault>,
 }
 
-/// Replays and measures a checkpoint; what is wrong with it becomes rows.
+impl Rows {
+    /// How many rows have no value.
+    pub(super) fn failed(&self) -> usize {
+        let measurements = self.measured.measurements.iter().filter(|row| row.value.is_none()).count();
+        measurements + usize::from(self.checkpoint.error.is_some())
+    }
+
+    /// Whether nothing of the checkpoint could be measured.
+    pub(super) fn has_nothing(&self) -> bool {
+        self.checkpoint.error.is_some() && self.checkpoint.n_tensors.is_none()
+    }
+}
+
+/// Replays a checkpoint and measures some of its taps; what is wrong with it becomes rows.
 ///
-/// `unchanged` are the tensors that it shares with the checkpoint before, where that is known.
+/// What rows of other taps have a say in is left to [`judge`]. `unchanged` are the tensors that it shares with the checkpoint before, where that is known.
 ///
 /// # Errors
 ///
 /// [`ReplayError::Stopped`] only.
 pub(super) fn rows(
     plan: &Plan,
-    checkpoint: &Checkpoint,
-    weights: &Weights,
-    hash: &str,
+    measured: Range<usize>,
+    (checkpoint, weights, hash): (&Checkpoint, &Weights, &str),
     unchanged: Option<Vec<String>>,
     shared: &Shared<'_>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
@@ -57,22 +75,40 @@ pub(super) fn rows(
         own.flags.push(SAME_AS_BEFORE.to_owned());
     }
     own.unchanged = unchanged;
-    let (mut measured, notes) = match replayed(plan, checkpoint, weights, go_on) {
+    let places = plan.replayed_taps(measured.clone());
+    let (mut measured, notes) = match replayed(plan, &places, checkpoint, weights, go_on) {
         Err(PipelineError::Replay(ReplayError::Stopped)) => return Err(ReplayError::Stopped),
-        Err(error) => return Ok(failed(plan, checkpoint, Some(hash), &error.to_string())),
+        Err(error) => {
+            let fault = error.fault();
+            return Ok(failed(plan, checkpoint, Some(hash), (&error.to_string(), fault)));
+        }
         Ok(Disturbed { replayed, notes }) => {
             score_network(plan, &replayed, &mut own);
             compare_with_records(plan, checkpoint, &replayed, &mut own);
-            (measure_all(plan, checkpoint, &replayed.taps, shared, go_on)?, notes)
+            let layers = Layers::new(places.clone(), &replayed.taps);
+            (measure_all(plan, checkpoint, (measured, &layers), shared, go_on)?, notes)
         }
     };
-    let is_chain = plan.noise.as_ref().is_none_or(NoisePlan::reaches_later_taps);
+    for measurement in &mut measured.measurements {
+        let place = places.binary_search(&(measurement.tap_index as usize)).ok();
+        if let Some(note) = place.and_then(|place| notes.get(place)).and_then(Option::as_ref) {
+            measurement.details = with_noise(&measurement.details, note);
+        }
+    }
+    Ok(Rows { measured, checkpoint: own, fault: None })
+}
+
+/// Whether later taps see what earlier ones see, so that none of them can know more.
+pub(super) fn is_chain(plan: &Plan) -> bool {
+    plan.noise.as_ref().is_none_or(NoisePlan::reaches_later_taps)
+}
+
+/// Flags what is doubtful beside the other rows of the checkpoint, once all of them are there.
+pub(super) fn judge(rows: &mut Rows, is_chain: bool) {
+    let Rows { measured, checkpoint: own, .. } = rows;
     flag_gains(&mut measured.measurements, is_chain);
     // What puts the whole checkpoint in doubt puts each of its numbers in doubt.
     for measurement in &mut measured.measurements {
-        if let Some(note) = notes.get(measurement.tap_index as usize).and_then(Option::as_ref) {
-            measurement.details = with_noise(&measurement.details, note);
-        }
         measurement.flags.retain(|flag| flag != AMBIGUOUS);
         measurement.flags.extend(
             [AMBIGUOUS, SAME_AS_BEFORE, NOT_AS_RECORDED]
@@ -81,18 +117,17 @@ pub(super) fn rows(
                 .filter(|flag| own.flags.contains(flag)),
         );
     }
-    Ok(Rows { measured, checkpoint: own })
 }
 
 /// The rows of a checkpoint that failed as a whole: every planned one, without a value.
-pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, reason: &str) -> Rows {
-    let all = cells(plan).flat_map(|cell| {
+pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, (reason, fault): (&str, Fault)) -> Rows {
+    let all = cells(plan, 0..plan.taps.len()).flat_map(|cell| {
         let missing = missing(plan, &plan.pipeline.estimate.measures[cell.place], reason);
         missing.into_iter().map(move |found| row(plan, checkpoint, cell, found))
     });
     let measured = Measured { measurements: all.collect(), ..Measured::default() };
     let own = checkpoint_row(plan, checkpoint, hash);
-    Rows { measured, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own } }
+    Rows { measured, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own }, fault: Some(fault) }
 }
 
 /// What could not be had of a checkpoint: the whole, its loss, or single measures.
@@ -169,20 +204,24 @@ pub(super) fn doubt(row: &CheckpointRow) -> Option<String> {
     has(SAME_AS_BEFORE).then(|| "holds the very weights of the checkpoint before; was it saved twice?".to_owned())
 }
 
-/// Replays a checkpoint, with its noise where there is some.
+/// Replays some taps of a checkpoint, with its noise where there is some.
+///
+/// The graph is that of all taps in any case: with fewer outputs it would be optimized otherwise, and last bits change.
 pub(super) fn replayed(
     plan: &Plan,
+    places: &[usize],
     checkpoint: &Checkpoint,
     weights: &Weights,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Disturbed, PipelineError> {
     if let Some(noise) = &plan.noise {
-        return noise.replay(plan, checkpoint, weights, go_on);
+        return noise.replay(plan, places, checkpoint, weights, go_on);
     }
     let values = plan.binding.values(checkpoint.name(), weights, &plan.graph.fed)?;
     let mut session = Session::new(plan.runtime, &plan.label, &plan.graph.bytes, None, values)?;
     let batch = plan.pipeline.replay.batch.get();
-    let replayed = replay(&mut session, &plan.feed, &plan.taps, plan.outlet.as_deref(), batch, go_on)?;
+    let taps: Vec<Tap> = places.iter().map(|&place| plan.taps[place].clone()).collect();
+    let replayed = replay(&mut session, &plan.feed, &taps, plan.outlet.as_deref(), batch, go_on)?;
     Ok(Disturbed { replayed, notes: Vec::new() })
 }
 

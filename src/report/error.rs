@@ -65,6 +65,14 @@ pub enum ReportError {
     },
 }
 
+impl ReportError {
+    /// Whether the same command may succeed later: an object store did not answer.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Table(error) if error.is_unreachable())
+    }
+}
+
 fn names(tables: &[String]) -> String {
     tables.iter().map(|table| format!("`{table}`")).collect::<Vec<_>>().join(", ")
 }

@@ -111,9 +111,10 @@ fn rows(frame: LazyFrame) -> PolarsResult<Answer> {
 
 /// A table with `step` in front, sorted by it.
 fn scan(folder: &Folder, table: &str) -> PolarsResult<LazyFrame> {
+    let whole = folder.whole(table);
     let mut arguments = ScanArgsParquet::default();
-    arguments.hive_options.enabled = Some(true);
-    let path = PlRefPath::try_from_path(&folder.table(table))?;
+    arguments.hive_options.enabled = Some(whole.is_none());
+    let path = PlRefPath::try_from_path(&whole.unwrap_or_else(|| folder.table(table)))?;
     let mut frame = LazyFrame::scan_parquet(path, arguments)?;
     let names = frame.collect_schema()?.iter_names().filter(|name| *name != "step").cloned().collect::<Vec<_>>();
     let columns: Vec<_> = [col("step")].into_iter().chain(names.into_iter().map(col)).collect();

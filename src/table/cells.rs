@@ -6,6 +6,8 @@ use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, StringArray, StringBuilder, UInt64Array,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::schema::{Column, Kind};
 
 /// What the schema says of a field beside its type.
@@ -30,7 +32,7 @@ pub(super) trait Cells: Sized {
 }
 
 /// The id of a sample: any unsigned number, such as a hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct SampleId(pub u64);
 
 /// Types that fill one column; all integers are signed in the tables, so that differences of counts, steps and places

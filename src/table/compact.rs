@@ -22,8 +22,8 @@ impl Folder {
     /// [`TableError::Changed`] when a run writes parts meanwhile, [`TableError::Write`].
     pub fn compact(&self) -> Result<Vec<PathBuf>, TableError> {
         let steps = self.sorted_steps()?;
-        let before = self.parts_of(&steps);
-        let folder = self.root.join("tables");
+        let before = self.parts_of(&steps)?;
+        let folder = self.files.join("tables");
         fs::create_dir_all(&folder).map_err(TableError::write(folder))?;
         let hashes = steps.iter().zip(&before).map(|(step, parts)| {
             json!([step, parts.as_ref().and_then(|parts| parts.first()).and_then(|part| part.checkpoint.clone())])
@@ -41,11 +41,11 @@ impl Folder {
             let path = self.compacted(table.name);
             let mut pairs = self.origin()?.pairs();
             pairs.push(("infoplane.checkpoints", hashes.clone()));
-            self.put(&path, true, |file| put_together(file, &path, &table, pairs, &parts))?;
+            self.put_file(&path, |file| put_together(file, &path, &table, pairs, &parts))?;
             written.push(path);
         }
         // A part that was replaced since it was read makes a file that tells what is no longer so.
-        if self.parts_of(&steps) != before {
+        if self.parts_of(&steps)? != before || self.has_changed_since_copy()? {
             for table in &self.tables {
                 self.forget_compacted(table)?;
             }
@@ -60,7 +60,7 @@ impl Folder {
         Ok(steps)
     }
 
-    fn parts_of(&self, steps: &[u64]) -> Vec<Option<Vec<part::Found>>> {
+    fn parts_of(&self, steps: &[u64]) -> Result<Vec<Option<Vec<part::Found>>>, TableError> {
         steps.iter().map(|&step| self.parts(step)).collect()
     }
 }

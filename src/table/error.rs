@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::store::StoreError;
+
 /// Why results could not be written or read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -22,6 +24,23 @@ pub enum TableError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The object store gave or took nothing.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A URL that results cannot be written to.
+    #[error(
+        "`{url}`: found a web server, which takes no results; needed a folder, or a URL that starts with `s3://`, `gs://` or `az://`"
+    )]
+    NoStore {
+        /// The URL.
+        url: String,
+    },
+    /// Whenever a part was to be written, another writer had just written it.
+    #[error("`{path}`: other writers replaced it again and again; end the other runs that write here, and run again")]
+    Contended {
+        /// The part.
+        path: PathBuf,
     },
     /// The rows could not be encoded.
     #[error("`{path}`: cannot encode rows: {reason}")]
@@ -102,6 +121,12 @@ pub enum TableError {
 }
 
 impl TableError {
+    /// Whether the same command may succeed later: an object store did not answer.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_unreachable())
+    }
+
     pub(super) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         |source| Self::Write { path, source }

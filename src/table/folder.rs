@@ -1,13 +1,12 @@
-//! Where parts lie, and how they come to be whole or not at all.
+//! What a result folder is to have, what it has, and where each file of it lies.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tempfile::Builder;
-
+use super::copy::Copy;
+use super::part::Found;
+use super::place::{Remote, When};
 use super::plan::{PlanFile, check_schema};
 use super::row::Rows;
 use super::schema::{Parts, Table, tables};
@@ -16,10 +15,15 @@ use super::{
     SampleRow, TableError, Unit, part,
 };
 
-/// A result folder.
+/// A result folder, on this machine or in an object store.
 #[derive(Clone, Debug)]
 pub struct Folder {
+    /// The path or URL.
     pub(super) root: PathBuf,
+    /// What the path of each file starts with: the root, or the copy of a folder in a store.
+    pub(super) files: PathBuf,
+    /// The place in a store; none for a folder on this machine.
+    pub(super) remote: Option<Remote>,
     /// The tables with one part a checkpoint that it has, or will have.
     pub(super) tables: Vec<&'static str>,
     /// None if the folder of working files was deleted.
@@ -77,60 +81,127 @@ impl Folder {
             return Err(TableError::StepTooLarge { file: file.clone(), step: *step });
         }
         let planned = PlanFile::new(origin, units);
-        let folder = Self { root: root.to_owned(), tables: asked.tables(), plan: Some(planned.clone()) };
-        for path in folder.tables.iter().map(|table| folder.table(table)).chain([folder.work()]) {
-            fs::create_dir_all(&path).map_err(TableError::write(path))?;
+        let mut remote = Remote::of(root)?;
+        if let Some(remote) = &mut remote {
+            remote.may_have_tables = !remote.store.names(&remote.key("tables"), |_| true)?.is_empty();
         }
-        let path = folder.plan_path();
-        let write = |replace| {
-            folder.put(&path, replace, |mut file| {
-                file.write_all(planned.text().as_bytes()).map_err(TableError::write(&path))
-            })
+        let folder = Self {
+            root: root.to_owned(),
+            files: root.to_owned(),
+            remote,
+            tables: asked.tables(),
+            plan: Some(planned.clone()),
         };
-        if !path.exists() {
-            write(false)?;
+        for path in folder.tables.iter().map(|table| folder.table(table)).chain([folder.work()]) {
+            folder.make(&path)?;
         }
-        // Read back even when just written: another run may have been faster.
-        let found = PlanFile::read(root, &path)?.ok_or_else(|| TableError::NoPlan { path: path.clone() })?;
-        let plan = &planned.origin.plan;
-        let other = if found.origin.plan == *plan { folder.other_plan(plan) } else { Some(found.origin.plan.clone()) };
-        if let Some(other) = other {
-            let short = |hash: &str| hash.chars().take(8).collect::<String>();
-            return Err(TableError::OtherPlan { folder: root.to_owned(), found: short(&other), needed: short(plan) });
+        let short = |hash: &str| hash.chars().take(8).collect::<String>();
+        let of_another = |other: &str| TableError::OtherPlan {
+            folder: root.to_owned(),
+            found: short(other),
+            needed: short(&planned.origin.plan),
+        };
+        let (path, text) = (folder.plan_path(), planned.text().into());
+        let mut found = folder.read(&path)?;
+        let is_new = found.is_none();
+        if is_new {
+            // The working files may have been deleted, and the parts be those of another run.
+            if let Some(other) = folder.other_plan(&planned.origin.plan)? {
+                return Err(of_another(&other));
+            }
+            folder.put(&path, &text, &When::Absent)?;
+            // Read back even when just written: another run may have been faster.
+            found = folder.read(&path)?;
         }
-        folder.check_steps()?;
-        // The same plan over an archive that has grown meanwhile.
-        if found.units != planned.units {
-            write(true)?;
+        let (found, there) = found.ok_or_else(|| TableError::NoPlan { path: path.clone() })?;
+        let found = PlanFile::parse(root, &path, &found)?;
+        if found.origin.plan != planned.origin.plan {
+            return Err(of_another(&found.origin.plan));
+        }
+        // Of hundreds of shards only the first one looks through the folder: that takes long in a large one.
+        let has_grown = found.units != planned.units;
+        if is_new || has_grown {
+            folder.check_steps()?;
+        }
+        // The same plan over an archive that has grown meanwhile; whoever was faster has seen it grow, too.
+        if has_grown {
+            for table in &folder.tables {
+                folder.forget_compacted(table)?;
+            }
+            folder.put(&path, &text, &When::Unchanged(there))?;
         }
         Ok(folder)
     }
 
-    /// A folder that has results.
+    /// A folder that has results. Of one in an object store, the tables are copied to this machine.
     ///
     /// # Errors
     ///
-    /// [`TableError::NoResults`], [`TableError::OtherSchema`].
+    /// [`TableError::NoResults`], [`TableError::OtherSchema`], [`TableError::Store`].
     pub fn open(root: &Path) -> Result<Self, TableError> {
-        let there = |table: &&str| root.join("data").join(table).is_dir();
-        if ![MeasurementRow::TABLE, CheckpointRow::TABLE].iter().all(there) {
-            return Err(TableError::NoResults { folder: root.to_owned() });
+        Self::copied(root, false)
+    }
+
+    /// The same, with every part at hand, for [`Folder::standing`] and [`Folder::compact`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::open`].
+    pub fn open_parts(root: &Path) -> Result<Self, TableError> {
+        Self::copied(root, true)
+    }
+
+    /// A folder, or a copy of one.
+    fn copied(root: &Path, parts: bool) -> Result<Self, TableError> {
+        let mut remote = Remote::of(root)?;
+        let mut files = root.to_owned();
+        if let Some(remote) = &mut remote {
+            let copy = Arc::new(Copy::of(root, remote, parts)?);
+            copy.path().clone_into(&mut files);
+            remote.copy = Some(copy);
         }
-        let tables = tables().into_iter().filter(|table| table.parts.are_by_step()).map(|table| table.name);
-        let mut folder = Self { root: root.to_owned(), tables: tables.filter(there).collect(), plan: None };
-        folder.plan = PlanFile::read(root, &folder.plan_path())?;
-        if folder.plan.is_none()
-            && let Some(found) = folder
-                .steps(CheckpointRow::TABLE)?
-                .first()
-                .and_then(|step| part::find_schema(&folder.table(CheckpointRow::TABLE).join(step).join("part.parquet")))
-        {
-            check_schema(root, &found)?;
+        Self { root: root.to_owned(), files, remote, tables: Vec::new(), plan: None }.opened()
+    }
+
+    /// A folder that has results, where it lies: for what runs left in it, and not for its tables.
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::open`].
+    pub fn open_in_place(root: &Path) -> Result<Self, TableError> {
+        let (files, remote) = (root.to_owned(), Remote::of(root)?);
+        Self { root: root.to_owned(), files, remote, tables: Vec::new(), plan: None }.opened()
+    }
+
+    fn opened(self) -> Result<Self, TableError> {
+        let mut folder = self;
+        let root = folder.root.clone();
+        let found = folder.folders(&folder.files.join("data"))?;
+        let there = |table: &&str| found.iter().any(|name| name == table);
+        let path = folder.plan_path();
+        let plan = folder.read(&path)?.map(|(bytes, _)| PlanFile::parse(&root, &path, &bytes)).transpose()?;
+        // In a store there is no folder before the first part.
+        let is_begun = folder.remote.is_some() && plan.is_some();
+        if !is_begun && ![MeasurementRow::TABLE, CheckpointRow::TABLE].iter().all(there) {
+            return Err(TableError::NoResults { folder: root });
+        }
+        let by_step = tables().into_iter().filter(|table| table.parts.are_by_step());
+        let has = |table: &Table| there(&table.name) || is_begun && table.parts == Parts::Checkpoint;
+        folder.tables = by_step.filter(has).map(|table| table.name).collect();
+        folder.plan = plan;
+        if folder.plan.is_none() {
+            let steps = folder.steps(CheckpointRow::TABLE)?;
+            let part = |step: &String| folder.table(CheckpointRow::TABLE).join(step).join("part.parquet");
+            let first = folder.whole(CheckpointRow::TABLE).or_else(|| steps.first().map(part));
+            let words = first.map(|path| folder.there(&path)).transpose()?.flatten().and_then(|there| there.words);
+            if let Some(found) = words.and_then(|words| words.schema()) {
+                check_schema(&root, &found)?;
+            }
         }
         Ok(folder)
     }
 
-    /// The folder.
+    /// Its path or URL.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
@@ -160,9 +231,9 @@ impl Folder {
     ///
     /// [`TableError::Write`], [`TableError::Encode`].
     pub fn write_bindings(&self, bindings: &[BindingRow]) -> Result<(), TableError> {
-        let found = part::find_plan(&self.series_part(BindingRow::TABLE));
+        let found = self.there(&self.series_part(BindingRow::TABLE))?.and_then(|there| there.words);
         // Of another machine the last bits of a difference may differ: that is no reason to write it again and again.
-        if found.as_deref() == Some(self.origin()?.plan.as_str()) {
+        if found.and_then(|words| words.plan()).as_deref() == Some(self.origin()?.plan.as_str()) {
             return Ok(());
         }
         self.write_series(bindings)
@@ -183,13 +254,11 @@ impl Folder {
         let path = self.series_part(R::TABLE);
         let mut bytes = Vec::new();
         part::write(&mut bytes, &path, rows, self.origin()?, None)?;
-        if fs::read(&path).is_ok_and(|found| found == bytes) {
+        if self.read(&path)?.is_some_and(|(found, _)| found == bytes) {
             return Ok(());
         }
-        let folder = self.table(R::TABLE);
-        fs::create_dir_all(&folder).map_err(TableError::write(folder))?;
         self.forget_compacted(R::TABLE)?;
-        self.put(&path, true, |mut file| file.write_all(&bytes).map_err(TableError::write(&path)))
+        self.put(&path, &bytes.into(), &When::Always).map(drop)
     }
 
     pub(super) fn series_part(&self, table: &str) -> PathBuf {
@@ -199,45 +268,92 @@ impl Folder {
     /// The folder of a table: a hive dataset, partitioned by step.
     #[must_use]
     pub fn table(&self, table: &str) -> PathBuf {
-        self.root.join("data").join(table)
+        self.files.join("data").join(table)
     }
 
     /// The failed rows of a step whose parts are all there and made of just what this identity stands for.
     ///
     /// None where there is something to do, a checkpoint that failed as a whole among it.
-    #[must_use]
-    pub fn done(&self, step: u64, identity: &str) -> Option<usize> {
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Read`] or [`TableError::Store`] when it cannot be told.
+    pub fn done(&self, step: u64, identity: &str) -> Result<Option<usize>, TableError> {
         let parts = self.parts(step)?;
-        let done = parts.iter().all(|part| part.identity == identity && !part.retry);
-        done.then(|| parts.iter().map(|part| part.failed_rows).max().unwrap_or(0))
+        let done = parts.filter(|parts| parts.iter().all(|part| part.identity == identity && !part.retry));
+        Ok(done.map(|parts| parts.iter().map(|part| part.failed_rows).max().unwrap_or(0)))
     }
 
     /// Whether a step has good parts of this plan, whatever its checkpoint was then.
-    #[must_use]
-    pub fn has(&self, step: u64, plan: &str) -> bool {
-        self.parts(step).is_some_and(|parts| parts.iter().all(|part| part.plan == plan && !part.retry))
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Read`] or [`TableError::Store`] when it cannot be told.
+    pub fn has(&self, step: u64, plan: &str) -> Result<bool, TableError> {
+        let parts = self.parts(step)?;
+        Ok(parts.is_some_and(|parts| parts.iter().all(|part| part.plan == plan && !part.retry)))
+    }
+
+    /// Whether a step has good parts of the plan of this folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::has`].
+    pub fn is_measured(&self, step: u64) -> Result<bool, TableError> {
+        self.plan_hash().map_or(Ok(false), |plan| self.has(step, plan))
     }
 
     /// Whether every planned checkpoint has its parts.
     ///
     /// # Errors
     ///
-    /// [`TableError::NoPlan`].
+    /// [`TableError::NoPlan`], [`TableError::Read`], [`TableError::Store`].
     pub fn is_whole(&self) -> Result<bool, TableError> {
-        Ok(self.units()?.iter().all(|unit| self.parts(unit.step).is_some()))
+        let units = self.units()?;
+        // Names are told at once; looking into all parts takes long, and is only worth it at the end.
+        if self.steps(CheckpointRow::TABLE)?.len() < units.len() {
+            return Ok(false);
+        }
+        if let Some((remote, data)) = self.only_in_store(&self.files.join("data")) {
+            // A listing tells what thousands of requests would: in a store a part is whole if it is there.
+            let names: BTreeSet<String> =
+                remote.store.names(&data, |name| name.contains("/step="))?.into_iter().map(|(name, _)| name).collect();
+            let is_there = |table: &str, step: u64| names.contains(&format!("{table}/step={step}/part.parquet"));
+            return Ok(units.iter().all(|unit| self.tables.iter().all(|table| is_there(table, unit.step))));
+        }
+        for unit in units {
+            if self.parts(unit.step)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
-    /// What the parts of a step say of themselves, in the order of the tables; none if one is not there or not whole.
-    pub(super) fn parts(&self, step: u64) -> Option<Vec<part::Found>> {
-        self.tables.iter().map(|table| part::find(&self.part(table, step))).collect()
+    /// What the parts of a step say of themselves, in the order of the tables.
+    ///
+    /// None if one is not there or not whole, or if two writers had different checkpoints before them.
+    pub(super) fn parts(&self, step: u64) -> Result<Option<Vec<Found>>, TableError> {
+        let paths: Vec<PathBuf> = self.tables.iter().map(|table| self.part(table, step)).collect();
+        let there = self.all_there(&paths)?;
+        let found: Option<Vec<Found>> = there.into_iter().map(|there| Found::of(&there?.words?)).collect();
+        Ok(found.filter(|parts| parts.windows(2).all(|pair| pair[0].identity == pair[1].identity)))
     }
 
-    /// Writes the parts of a checkpoint, each complete or not at all; existing ones are replaced.
+    /// Writes the parts of a checkpoint, each complete or not at all.
+    ///
+    /// A part that is there and made of the same stays: of two processes with one unit the second changes nothing. One
+    /// made of something else is replaced, but never what was measured by the news that nothing can be read any more.
     ///
     /// # Errors
     ///
-    /// [`TableError::Write`] or [`TableError::Encode`]; what was there before is still there then.
+    /// [`TableError::Write`], [`TableError::Store`] or [`TableError::Encode`]; what was there before is still there then.
     pub fn write(&self, step: u64, rows: RowsOf<'_>, provenance: &Provenance) -> Result<(), TableError> {
+        if provenance.checkpoint.is_none() && self.has(step, &self.origin()?.plan)? {
+            return Ok(());
+        }
+        if provenance.retry {
+            self.mark_failed(step, rows.checkpoint)?;
+        }
         self.write_part(step, rows.measurements, provenance)?;
         self.write_part(step, rows.failures, provenance)?;
         if self.tables.contains(&SampleRow::TABLE) {
@@ -246,30 +362,32 @@ impl Folder {
         if self.tables.contains(&PositionRow::TABLE) {
             self.write_part(step, rows.positions, provenance)?;
         }
-        self.write_part(step, std::slice::from_ref(rows.checkpoint), provenance)
+        self.write_part(step, std::slice::from_ref(rows.checkpoint), provenance)?;
+        if provenance.retry { Ok(()) } else { self.unmark_failed(step) }
     }
 
     fn write_part<R: Rows>(&self, step: u64, rows: &[R], provenance: &Provenance) -> Result<(), TableError> {
         let path = self.part(R::TABLE, step);
-        let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder).map_err(TableError::write(folder))?;
-        self.forget_compacted(R::TABLE)?;
-        self.put(&path, true, |file| part::write(file, &path, rows, self.origin()?, Some(provenance)))
+        let origin = self.origin()?;
+        let mut bytes = Vec::new();
+        part::write(&mut bytes, &path, rows, origin, Some(provenance))?;
+        self.settle(R::TABLE, &path, &bytes.into(), |words| {
+            Found::of(words).is_some_and(|found| {
+                let is_unreadable_now = provenance.checkpoint.is_none() && found.plan == origin.plan;
+                !found.retry && (found.identity == provenance.identity || is_unreadable_now)
+            })
+        })
     }
 
     /// Deletes the one file of a table that is about to change: one that tells old values would be believed.
     pub(super) fn forget_compacted(&self, table: &str) -> Result<(), TableError> {
-        let path = self.compacted(table);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TableError::write(path)(error)),
-            _ => Ok(()),
-        }
+        self.remove(&self.compacted(table))
     }
 
     /// The one file of a table, once it was compacted.
     #[must_use]
     pub fn compacted(&self, table: &str) -> PathBuf {
-        self.root.join("tables").join(format!("{table}.parquet"))
+        self.files.join("tables").join(format!("{table}.parquet"))
     }
 
     fn planned(&self) -> Result<&PlanFile, TableError> {
@@ -284,35 +402,29 @@ impl Folder {
         Ok(&self.planned()?.units)
     }
 
-    /// Writes a file under a temporary name beside the data, and renames it when it is on the disk.
-    ///
-    /// Without `replace`, a file that is there already stays, and that is no error.
-    pub(super) fn put(
-        &self,
-        path: &Path,
-        replace: bool,
-        fill: impl FnOnce(File) -> Result<(), TableError>,
-    ) -> Result<(), TableError> {
-        let write = |source: io::Error| TableError::Write { path: path.to_owned(), source };
-        // Results are for others to read, as far as the user's mask allows: temporary files are not by default.
-        let file = Builder::new().prefix("part-").permissions(Permissions::from_mode(0o666)).tempfile_in(self.work());
-        let file = file.map_err(write)?;
-        fill(file.as_file().try_clone().map_err(write)?)?;
-        file.as_file().sync_all().map_err(write)?;
-        let persisted = if replace { file.persist(path) } else { file.persist_noclobber(path) };
-        match persisted {
-            Err(error) if !replace && error.error.kind() == io::ErrorKind::AlreadyExists => {}
-            persisted => persisted.map(drop).map_err(|error| write(error.error))?,
-        }
-        // The new name must survive a power cut too.
-        File::open(path.parent().unwrap_or(&self.root)).and_then(|folder| folder.sync_all()).map_err(write)
-    }
-
     /// The plan of a part that is not of this one, as when `work` was deleted.
-    fn other_plan(&self, plan: &str) -> Option<String> {
+    fn other_plan(&self, plan: &str) -> Result<Option<String>, TableError> {
         let steps = self.plan.iter().flat_map(|planned| &planned.units).map(|unit| unit.step);
-        let parts = steps.flat_map(|step| self.tables.iter().map(move |table| self.part(table, step)));
-        parts.filter_map(|path| part::find(&path)).map(|found| found.plan).find(|found| found != plan)
+        let mut parts: Vec<PathBuf> =
+            steps.flat_map(|step| self.tables.iter().map(move |table| self.part(table, step))).collect();
+        if self.remote.is_some() {
+            // One is enough to say whose folder it is: each is a request, and no part of another plan is taken as done.
+            parts = self
+                .steps(CheckpointRow::TABLE)?
+                .into_iter()
+                .take(1)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .map(|step| self.table(CheckpointRow::TABLE).join(step).join("part.parquet"))
+                .collect();
+        }
+        for path in parts {
+            let words = self.there(&path)?.and_then(|there| there.words);
+            if let Some(found) = words.and_then(|words| words.plan()).filter(|found| found != plan) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// Refuses parts of steps that are not planned.
@@ -330,13 +442,8 @@ impl Folder {
 
     /// The folders of the steps of a table, by name.
     fn steps(&self, table: &str) -> Result<Vec<String>, TableError> {
-        let folder = self.table(table);
-        let read = |source: io::Error| TableError::Read { path: folder.clone(), source };
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(read)? {
-            let name = entry.map_err(read)?.file_name().to_string_lossy().into_owned();
-            names.extend(name.starts_with("step=").then_some(name));
-        }
+        let mut names = self.folders(&self.table(table))?;
+        names.retain(|name| name.starts_with("step="));
         names.sort();
         Ok(names)
     }
@@ -346,7 +453,7 @@ impl Folder {
     }
 
     pub(super) fn work(&self) -> PathBuf {
-        self.root.join("work")
+        self.files.join("work")
     }
 
     fn plan_path(&self) -> PathBuf {

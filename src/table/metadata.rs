@@ -13,7 +13,8 @@ impl Folder {
     ///
     /// [`TableError::Read`] when the folder cannot be listed.
     pub fn metadata(&self) -> Result<BTreeMap<String, String>, TableError> {
-        let first = first_parquet(&self.table("checkpoints"))?;
+        let first =
+            self.whole("checkpoints").map_or_else(|| first_parquet(&self.table("checkpoints")), |it| Ok(Some(it)))?;
         Ok(first.map(|path| part::metadata(&path)).unwrap_or_default())
     }
 }

@@ -8,9 +8,14 @@
 //! | `part` | rows as a Parquet file |
 //! | `provenance` | where results come from: the metadata of every file |
 //! | `plan` | `work/plan.json`: what a folder is to have |
-//! | `folder` | where parts lie, and how they come to be whole or not at all |
+//! | `pieces` | what the units of one checkpoint leave for each other |
+//! | `failed` | which checkpoints failed as a whole, to be told without looking into parts |
+//! | `folder` | what a result folder has, and where each file lies |
+//! | `place` | how bytes get in and out, whole or not at all: on this machine, or in an object store |
+//! | `copy` | a folder in a store, on this machine for as long as it is read |
 //! | `metadata` | what files say of where they come from |
 //! | `standing` | what of the plan is there |
+//! | `working` | files that are being written, and what killed processes left |
 //! | `compact` | all parts of a table as one sorted file |
 //!
 //! Only files of this folder name `arrow` and `parquet`.
@@ -25,6 +30,8 @@
 //! results/data/phases/part.parquet                   one row a stretch of training of a curve
 //! results/data/lags/part.parquet                     one row a pair of curves and an event
 //! results/tables/measurements.parquet                all of a table in one file, once `infoplane finish` was run
+//! results/work/failed/step=500.json                  why a checkpoint failed as a whole
+//! results/work/pieces/step=500/...                   of a checkpoint that is cut into units: those that are done
 //! results/work/plan.json                             which run the folder belongs to, and what is planned
 //! ```
 //!
@@ -33,15 +40,20 @@
 
 mod cells;
 mod compact;
+mod copy;
 mod error;
+mod failed;
 mod folder;
 mod metadata;
 mod part;
+mod pieces;
+mod place;
 mod plan;
 mod provenance;
 mod row;
 mod schema;
 mod standing;
+mod working;
 
 pub use cells::SampleId;
 pub use error::TableError;

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
@@ -98,26 +99,72 @@ pub(super) struct Found {
     pub retry: bool,
 }
 
-/// Reads the metadata of a part; none if it is not there or not whole.
-pub(super) fn find(path: &Path) -> Option<Found> {
-    let value = words(path)?;
-    Some(Found {
-        plan: value(PLAN)?,
-        identity: value(IDENTITY)?,
-        checkpoint: value(CHECKPOINT),
-        failed_rows: value(FAILED)?.parse().ok()?,
-        retry: value(RETRY)?.parse().ok()?,
-    })
+impl Found {
+    /// What they say of a part of a checkpoint; none if they are none of one.
+    pub(super) fn of(words: &Words) -> Option<Self> {
+        Some(Self {
+            plan: words.get(PLAN)?,
+            identity: words.get(IDENTITY)?,
+            checkpoint: words.get(CHECKPOINT),
+            failed_rows: words.get(FAILED)?.parse().ok()?,
+            retry: words.get(RETRY)?.parse().ok()?,
+        })
+    }
 }
 
-/// The plan that a table about the whole series was made by; none if it is not there or not whole.
-pub(super) fn find_plan(path: &Path) -> Option<String> {
-    words(path)?(PLAN)
+/// What the metadata of a whole file say, by name.
+#[derive(Clone, Debug)]
+pub(super) struct Words(Vec<KeyValue>);
+
+impl Words {
+    fn of(metadata: &ParquetMetaData) -> Self {
+        Self(metadata.file_metadata().key_value_metadata().cloned().unwrap_or_default())
+    }
+
+    fn get(&self, key: &str) -> Option<String> {
+        self.0.iter().find(|pair| pair.key == key)?.value.clone()
+    }
+
+    /// The plan that the file was made by.
+    pub(super) fn plan(&self) -> Option<String> {
+        self.get(PLAN)
+    }
+
+    /// The version of its columns.
+    pub(super) fn schema(&self) -> Option<String> {
+        self.get(SCHEMA)
+    }
 }
 
-/// The version of a file's columns; none if it is not there or not whole.
-pub(super) fn find_schema(path: &Path) -> Option<String> {
-    words(path)?(SCHEMA)
+/// The words of a file; none if it is not whole.
+///
+/// # Errors
+///
+/// What the system says when it cannot be read.
+pub(super) fn words_of_file(file: File) -> io::Result<Option<Words>> {
+    match ParquetMetaDataReader::new().parse_and_finish(&file) {
+        Ok(metadata) => Ok(Some(Words::of(&metadata))),
+        Err(ParquetError::External(error)) => match error.downcast::<io::Error>() {
+            // The reader says so of a file that is too short.
+            Ok(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(*error),
+            _ => Ok(None),
+        },
+        Err(_) => Ok(None),
+    }
+}
+
+/// The words of a file of `size` bytes, of which these are the last ones; none if it is not whole.
+///
+/// # Errors
+///
+/// How many of the last bytes are needed.
+pub(super) fn words_of_tail(tail: &Bytes, size: u64) -> Result<Option<Words>, u64> {
+    let mut reader = ParquetMetaDataReader::new();
+    match reader.try_parse_sized(tail, size) {
+        Ok(()) => Ok(reader.finish().ok().map(|metadata| Words::of(&metadata))),
+        Err(ParquetError::NeedMoreData(needed)) if (tail.len() as u64) < size => Err(needed as u64),
+        Err(_) => Ok(None),
+    }
 }
 
 /// What the tool wrote into the metadata of a file, by name; nothing if it is not there or not whole.
@@ -129,12 +176,6 @@ pub(super) fn metadata(path: &Path) -> BTreeMap<String, String> {
         Some((name, pair.value?))
     });
     own.collect()
-}
-
-fn words(path: &Path) -> Option<impl Fn(&str) -> Option<String> + use<>> {
-    let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
-    let pairs = reader.metadata().file_metadata().key_value_metadata()?.clone();
-    Some(move |key: &str| pairs.iter().find(|pair| pair.key == key)?.value.clone())
 }
 
 #[cfg(test)]

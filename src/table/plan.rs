@@ -1,6 +1,5 @@
 //! `work/plan.json`: which run a folder belongs to, and which checkpoints it is to have.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -32,17 +31,13 @@ impl PlanFile {
         Self { schema: SCHEMA_VERSION.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), origin, units }
     }
 
-    /// Reads the file; none if there is none.
-    pub(super) fn read(folder: &Path, path: &Path) -> Result<Option<Self>, TableError> {
+    /// What the bytes of the file say.
+    pub(super) fn parse(folder: &Path, path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
         let read = |source: io::Error| TableError::Read { path: path.to_owned(), source };
-        let bytes = match fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(read)?,
-        };
-        let found: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| read(error.into()))?;
+        let found: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| read(error.into()))?;
         // The versions before the fifth did not say.
         check_schema(folder, found["schema"].as_str().unwrap_or("4 or older"))?;
-        Ok(Some(serde_json::from_value(found).map_err(|error| read(error.into()))?))
+        serde_json::from_value(found).map_err(|error| read(error.into()))
     }
 
     pub(super) fn text(&self) -> String {

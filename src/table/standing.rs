@@ -1,8 +1,5 @@
 //! What of the plan is there.
 
-use std::fs;
-use std::io;
-
 use serde::Serialize;
 
 use super::{Folder, TableError, Unit};
@@ -41,7 +38,7 @@ impl Folder {
         let units = self.units()?;
         let mut standing = Standing { planned: units.len(), missing: Vec::new(), failed: Vec::new(), failed_rows: 0 };
         for unit in units {
-            let parts = self.parts(unit.step).filter(|parts| parts.iter().all(|part| part.plan == *plan));
+            let parts = self.parts(unit.step)?.filter(|parts| parts.iter().all(|part| part.plan == *plan));
             let Some(parts) = parts else {
                 standing.missing.push(unit.clone());
                 continue;
@@ -52,31 +49,5 @@ impl Folder {
             standing.failed_rows += parts.iter().map(|part| part.failed_rows).max().unwrap_or(0);
         }
         Ok(standing)
-    }
-
-    /// Deletes what processes that were killed left among the working files, and returns how many there were.
-    ///
-    /// Only once every planned checkpoint is there: until then a process may be about to rename such a file.
-    ///
-    /// # Errors
-    ///
-    /// [`TableError::Read`], [`TableError::Write`].
-    pub fn sweep(&self) -> Result<usize, TableError> {
-        let work = self.work();
-        let read = |source: io::Error| TableError::Read { path: work.clone(), source };
-        let mut swept = 0;
-        for entry in fs::read_dir(&work).map_err(read)? {
-            let entry = entry.map_err(read)?;
-            if entry.file_name().to_string_lossy().starts_with("part-") {
-                match fs::remove_file(entry.path()) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    removed => {
-                        removed.map_err(TableError::write(entry.path()))?;
-                        swept += 1;
-                    }
-                }
-            }
-        }
-        Ok(swept)
     }
 }

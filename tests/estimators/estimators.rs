@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use infoplane::estimate::information::Estimator;
-use infoplane::estimate::neighbors::Neighbors;
+use infoplane::estimate::neighbors::{Counter, Neighbors};
 use infoplane::estimate::random::SplitMix64;
 use infoplane::estimate::{Flag, Labels, Paired};
 use ndarray::{Array1, Array2, Axis, array};
@@ -188,8 +188,9 @@ proptest! {
         let euclidean = neighbors.euclidean_distances_each(&ks);
         let radii = neighbors.kth_distances_each(&ks);
         let slices: Vec<&[f64]> = radii.iter().map(Vec::as_slice).collect();
-        let counts = neighbors.counts_below_each(&slices);
-        let within = neighbors.counts_within_each(&slices);
+        let counter = Counter::new(points.view());
+        let counts = counter.counts_below_each(&slices);
+        let within = counter.counts_within_each(&slices);
         let (first, second) = neighbors.block_extents(1, &radii[1]);
         let block = |a: usize, b: usize, columns: std::ops::Range<usize>| {
             columns.map(|c| (points[[a, c]] - points[[b, c]]).abs()).fold(0.0, f64::max)

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use infoplane::estimate::information::{ContinuousInformation, Ksg, LabelInformation, Ross};
-use infoplane::estimate::neighbors::Neighbors;
+use infoplane::estimate::neighbors::{Counter, Neighbors};
 use infoplane::estimate::random::SplitMix64;
 use infoplane::estimate::{Labels, Paired};
 use ndarray::{Array1, Array2, Axis};
@@ -67,8 +67,9 @@ proptest! {
         let kth = neighbors.kth_distances(NonZeroUsize::new(k).unwrap());
         // Radii that end between points, and radii that end on them.
         let radii: Vec<f64> = kth.iter().map(|&distance| if scale < 1.0 { distance * scale } else { distance }).collect();
-        let below = neighbors.counts_below(&radii);
-        let within = neighbors.counts_within(&radii);
+        let counter = Counter::new(points.view());
+        let below = counter.counts_below(&radii);
+        let within = counter.counts_within(&radii);
         for place in 0..points.nrows() {
             let mut others = distances(&points, place);
             prop_assert_eq!(below[place], others.iter().filter(|&&other| other < radii[place]).count());
@@ -131,8 +132,9 @@ fn neighbors_of_many_points_equal_those_of_two_nested_loops() {
         let points = random_points(n, d, kind, 21);
         let neighbors = Neighbors::new(points.view());
         let kth = neighbors.kth_distances(NonZeroUsize::new(70).unwrap());
-        let below = neighbors.counts_below(&kth);
-        let within = neighbors.counts_within(&kth);
+        let counter = Counter::new(points.view());
+        let below = counter.counts_below(&kth);
+        let within = counter.counts_within(&kth);
         for place in (0..n).step_by(41) {
             let mut others = distances(&points, place);
             others.sort_unstable_by(f64::total_cmp);

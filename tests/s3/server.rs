@@ -34,6 +34,18 @@ with ThreadPoolExecutor(4) as pool:
     list(pool.map(put, [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]))
 ";
 
+/// Copies a bucket into a folder.
+const DOWNLOAD: &str = "
+import boto3, os, sys
+bucket, folder = sys.argv[1:]
+s3 = boto3.client('s3')
+for page in s3.get_paginator('list_objects_v2').paginate(Bucket=bucket):
+    for found in page.get('Contents', []):
+        path = os.path.join(folder, found['Key'])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        s3.download_file(bucket, found['Key'], path)
+";
+
 /// Tells a test that it runs in a process of its own, and where its server shall be.
 const PORT: &str = "INFOPLANE_TEST_S3_PORT";
 
@@ -78,6 +90,19 @@ impl Server {
         assert!(command.status().unwrap().success());
     }
 
+    /// Copies a bucket into a folder.
+    #[track_caller]
+    pub(crate) fn download(&self, bucket: &str, folder: &Path) {
+        let mut command = Command::new(python());
+        command.args(["-c", DOWNLOAD, bucket]).arg(folder).envs(self.environment());
+        assert!(command.status().unwrap().success());
+    }
+
+    /// The port on this machine.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The objects that were read so far, once for each request.
     pub(crate) fn reads(&self) -> Vec<String> {
         // The log is coloured. A question about a bucket is a listing.
@@ -116,7 +141,8 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn environment(port: u16) -> [(&'static str, String); 6] {
+/// The environment that leads programs to a port on this machine.
+pub(crate) fn environment(port: u16) -> [(&'static str, String); 6] {
     [
         ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
         ("AWS_ALLOW_HTTP", "true".to_owned()),

@@ -46,7 +46,7 @@ fn any_bytes_give_tensors_or_an_error() {
     let path = folder.path().join("x.safetensors");
     let tried = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        store.put("x.safetensors", bytes);
+        store.set("x.safetensors", bytes);
         let opened = [Weights::open(&path), open_remote(&store, "x.safetensors")]
             .map(|opened| opened.map(|weights| weights.hash(names(&weights)).unwrap()).map_err(drop));
         assert_eq!(opened[0], opened[1]);
@@ -74,7 +74,7 @@ fn an_object_that_is_deleted_after_listing_fails_alone() {
     let checkpoint = file(&[("w", &[1.0])], None);
     let store = store(&[("step-1.safetensors", &checkpoint), ("step-2.safetensors", &checkpoint)]);
     let series = series_in(&store, "*.safetensors").unwrap();
-    store.delete("step-1.safetensors");
+    store.delete("step-1.safetensors").unwrap();
     says(series.checkpoints()[0].open(), &["`s3://test/step-1.safetensors`: found no such object"]);
     assert_eq!(series.checkpoints()[1].open().unwrap().len(), 1);
 }
@@ -85,13 +85,13 @@ fn an_object_that_is_overwritten_while_it_is_read_is_no_mixture() {
     let store = store(&[("x.safetensors", &old)]);
     let weights = open_remote(&store, "x.safetensors").unwrap();
     assert_eq!(weights.get("a").unwrap().values().unwrap().doubles(), [1.0; 8]);
-    store.put("x.safetensors", &new);
+    store.set("x.safetensors", &new);
     let words = ["`s3://test/x.safetensors`", "overwritten", "run again"];
     says(weights.get("b").unwrap().values(), &words);
     says(weights.load(["b"]), &words);
     says(weights.hash(["a", "b"]), &words);
     assert_eq!(weights.get("a").unwrap().values().unwrap().doubles(), [1.0; 8], "what was brought stays");
-    store.delete("x.safetensors");
+    store.delete("x.safetensors").unwrap();
     says(weights.get("b").unwrap().values(), &["found no such object"]);
 }
 

@@ -15,8 +15,8 @@ use safetensors::tensor::TensorView;
 use tempfile::TempDir;
 
 use super::location::Location;
-use super::store::Store;
 use super::{ArchiveError, Checkpoint, Series, Weights};
+use crate::store::Store;
 
 /// A tensor in single precision, by name.
 type Named<'a> = (&'a str, &'a [f32]);
@@ -55,7 +55,7 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 fn store(files: &[(&str, &[u8])]) -> Arc<Store> {
     let store = Store::in_memory();
     for (name, bytes) in files {
-        store.put(name, bytes);
+        store.set(name, bytes);
     }
     store
 }

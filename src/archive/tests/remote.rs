@@ -96,10 +96,10 @@ fn the_identity_is_the_content_on_a_disk_and_the_version_in_a_store() {
     assert_ne!(remote("copy.safetensors"), before);
     // Only the header is read: the identity of what is deleted since can still be told.
     let weights = open_remote(&store, "x.safetensors").unwrap();
-    store.delete("x.safetensors");
+    store.delete("x.safetensors").unwrap();
     assert_eq!(weights.identity(["a"]).unwrap(), before);
     assert_ne!(weights.identity(["b"]).unwrap(), before, "other tensors are other measurements");
-    store.put("x.safetensors", &bytes);
+    store.set("x.safetensors", &bytes);
     assert_ne!(remote("x.safetensors"), before);
 }
 
@@ -118,7 +118,7 @@ fn headers_longer_than_the_first_request_are_read_whole() {
 fn ten_thousand_objects_are_listed_without_reading_one() {
     let store = store(&[]);
     for step in 0..10_000 {
-        store.put(&format!("run/step-{step:06}.safetensors"), b"");
+        store.set(&format!("run/step-{step:06}.safetensors"), b"");
     }
     for pattern in ["run", "run/step-*.safetensors"] {
         let series = series_in(&store, pattern).unwrap();

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use infoplane::graph::{Model, suggest_taps};
-use infoplane::pipeline::{Pipeline, Plan};
+use infoplane::pipeline::{Limits, Pipeline, Plan};
 use infoplane::replay::{Runtime, Session, TensorInfo};
 
 use super::print;
@@ -72,7 +72,7 @@ fn tried(text: &str, folder: &Path, runtime: &'static Runtime) -> anyhow::Result
     file.write_all(text.as_bytes())?;
     file.flush()?;
     Pipeline::open(file.path())?;
-    Ok(Plan::new(file.path(), None, runtime)?)
+    Ok(Plan::new(file.path(), None, Limits::default(), runtime)?)
 }
 
 /// The folder that a file lies in.

@@ -5,14 +5,14 @@ use std::num::NonZeroUsize;
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
-use crate::estimate::neighbors::Neighbors;
+use crate::estimate::neighbors::{Counter, Neighbors};
 use crate::estimate::{EstimateError, Paired};
 
 /// Both sides, sorted for counting once: also while y is shuffled against x.
 pub(super) struct Sides<'a> {
     samples: Paired<'a>,
-    x: Neighbors,
-    y: Neighbors,
+    x: Counter,
+    y: Counter,
 }
 
 /// For one k: each pair's distance to its k-th neighbor, and the number of others near it in x and in y.
@@ -36,7 +36,7 @@ pub(super) enum Near {
 
 impl<'a> Sides<'a> {
     pub(super) fn new(samples: Paired<'a>) -> Self {
-        Self { samples, x: Neighbors::new(samples.x()), y: Neighbors::new(samples.y()) }
+        Self { samples, x: Counter::new(samples.x()), y: Counter::new(samples.y()) }
     }
 
     /// The counts for each k, where row i of x goes with row `order[i]` of y.
@@ -70,7 +70,7 @@ impl<'a> Sides<'a> {
         let zeros = vec![0.0; self.samples.len()];
         let y = self.y.counts_within(&zeros);
         Coinciding {
-            joint: Neighbors::new(joined(self.samples, order).view()).counts_within(&zeros),
+            joint: Counter::new(joined(self.samples, order).view()).counts_within(&zeros),
             x: self.x.counts_within(&zeros),
             y: order.map_or_else(|| y.clone(), |order| order.iter().map(|&row| y[row]).collect()),
         }

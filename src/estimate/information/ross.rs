@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::classes::Classes;
 use super::{LabelInformation, Several, checks, mean_of_terms};
 use crate::estimate::digamma::digamma_table;
-use crate::estimate::neighbors::Neighbors;
+use crate::estimate::neighbors::{Counter, Neighbors};
 use crate::estimate::{Estimate, EstimateError, Flag, Labels};
 
 /// More dimensions than this bias the estimate low, by a tenth and more where there are a hundred samples a class.
@@ -57,7 +57,7 @@ impl LabelInformation for Ross {
                 .map(|k| classes.flagged(Estimate::constant(classes.rows.len()), k.get() + 1))
                 .collect());
         }
-        let all = Neighbors::new(x.select(Axis(0), &classes.rows).view());
+        let all = Counter::new(x.select(Axis(0), &classes.rows).view());
         let estimates = self.terms(x, &classes, &all).into_iter().zip(ks).map(|((terms, radii), k)| {
             let mut estimate = classes.flagged(mean_of_terms(&terms), k.get() + 1);
             checks::flag_neighbors(&mut estimate, &radii, x.ncols());
@@ -77,7 +77,7 @@ impl LabelInformation for Ross {
         orders: &[Vec<usize>],
     ) -> Result<Vec<Vec<f64>>, EstimateError> {
         let classes = Classes::new(x, labels, 1)?;
-        let all = Neighbors::new(x.select(Axis(0), &classes.rows).view());
+        let all = Counter::new(x.select(Axis(0), &classes.rows).view());
         let values = |order: &Vec<usize>| {
             let classes = classes.shuffled(order);
             let terms = self.terms(x, &classes, &all).into_iter();
@@ -90,7 +90,7 @@ impl LabelInformation for Ross {
 impl Ross {
     /// For each k one term a sample, whose mean is the estimate, and the distances to the neighbors in the classes;
     /// `all` are the samples of all classes in order.
-    fn terms(&self, x: ArrayView2<'_, f64>, classes: &Classes, all: &Neighbors) -> Vec<(Vec<f64>, Vec<f64>)> {
+    fn terms(&self, x: ArrayView2<'_, f64>, classes: &Classes, all: &Counter) -> Vec<(Vec<f64>, Vec<f64>)> {
         let ks = self.neighbors.as_slice();
         let n = classes.rows.len();
         let psi = digamma_table(n);

@@ -69,6 +69,17 @@ impl Leaves {
         self.order.len().div_ceil(LEAF)
     }
 
+    pub(super) fn n_dimensions(&self) -> usize {
+        self.n_dimensions
+    }
+
+    /// One coordinate of all points, leaf after leaf.
+    pub(super) fn column(&self, c: usize) -> Vec<f64> {
+        let mut column: Vec<f64> = (0..self.n_leaves()).flat_map(|leaf| self.rows(leaf)[c].0).collect();
+        column.truncate(self.n_points());
+        column
+    }
+
     /// The original places of the points of a leaf.
     pub(super) fn members(&self, leaf: usize) -> &[usize] {
         &self.order[leaf * LEAF..self.order.len().min((leaf + 1) * LEAF)]
@@ -133,6 +144,6 @@ fn sort(columns: &[Vec<f64>], order: &mut [usize]) {
 }
 
 /// The smallest and the largest of some numbers.
-fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }

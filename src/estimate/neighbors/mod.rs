@@ -10,8 +10,13 @@
 //! | `scan` | vectorised loops over one leaf |
 //! | `metric` | how differences of coordinates make a distance |
 //! | `nearest` | distances to k-th neighbors |
+//! | `rank`, `ranks` | coordinates as places in the sorted columns |
+//! | `windows` | the places within a radius of each point of a leaf |
 //! | `count` | counts within a radius |
 //! | `extents` | how far neighbors lie in two blocks of coordinates |
+//!
+//! Counting works on ranks, 16 bits wide where these hold them: who is nearer than a radius along one coordinate is a
+//! window of places in the sorted column, exactly, so that whole numbers decide.
 //!
 //! A whole leaf of queries works at once, which replaces the unpredictable branches of a tree search by straight
 //! loops over 64 numbers. Every comparison is between differences rounded once; rounding keeps the order, so that
@@ -23,7 +28,10 @@ mod extents;
 mod leaves;
 mod metric;
 mod nearest;
+mod rank;
+mod ranks;
 mod scan;
+mod windows;
 
 use std::num::NonZeroUsize;
 
@@ -31,11 +39,26 @@ use ndarray::ArrayView2;
 
 use leaves::Leaves;
 use metric::{Chebyshev, Euclidean};
+use ranks::Ranks;
 
 /// A set of points that answers how far its members lie from each other.
 #[derive(Clone, Debug)]
 pub struct Neighbors {
     leaves: Leaves,
+}
+
+/// A set of points that answers how many of its members lie near each.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    leaves: Leaves,
+    ranks: AnyRanks,
+}
+
+/// Places in the shortest type that holds them.
+#[derive(Clone, Debug)]
+enum AnyRanks {
+    Short(Ranks<u16>),
+    Long(Ranks<u32>),
 }
 
 impl Neighbors {
@@ -83,6 +106,45 @@ impl Neighbors {
         nearest::kth_distances::<Euclidean>(&self.leaves, &places(ks))
     }
 
+    /// For each point, how far the points at its radius or nearer lie in the first `n_first` coordinates, at most, and
+    /// in the others.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one radius a point.
+    #[must_use]
+    pub fn block_extents(&self, n_first: usize, radii: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        assert_eq!(radii.len(), self.len(), "each point has a radius");
+        extents::block_extents(&self.leaves, n_first, radii)
+    }
+}
+
+impl Counter {
+    /// Sorts points, one a row, for counting. The coordinates must be finite.
+    ///
+    /// # Cost
+    ///
+    /// O(n d log n) for n points in d dimensions, and four copies of the points.
+    #[must_use]
+    pub fn new(points: ArrayView2<'_, f64>) -> Self {
+        let leaves = Leaves::new(points);
+        let is_short = u16::try_from(leaves.n_points()).is_ok();
+        let ranks = if is_short { AnyRanks::Short(Ranks::new(&leaves)) } else { AnyRanks::Long(Ranks::new(&leaves)) };
+        Self { leaves, ranks }
+    }
+
+    /// The number of points n.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.leaves.n_points()
+    }
+
+    /// Whether there are no points.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// For each point, the number of other points nearer than its radius.
     ///
     /// # Panics
@@ -103,7 +165,10 @@ impl Neighbors {
         for radii in radii {
             assert_eq!(radii.len(), self.len(), "each point has a radius");
         }
-        let mut counts = count::counts_below(&self.leaves, radii);
+        let mut counts = match &self.ranks {
+            AnyRanks::Short(ranks) => count::counts_below(&self.leaves, ranks, radii),
+            AnyRanks::Long(ranks) => count::counts_below(&self.leaves, ranks, radii),
+        };
         for (counts, radii) in counts.iter_mut().zip(radii) {
             for (count, &radius) in counts.iter_mut().zip(*radii) {
                 // A point lies at distance zero of itself, and is not another point.
@@ -143,18 +208,6 @@ impl Neighbors {
         }
         counts
     }
-
-    /// For each point, how far the points at its radius or nearer lie in the first `n_first` coordinates, at most, and
-    /// in the others.
-    ///
-    /// # Panics
-    ///
-    /// Where there is not one radius a point.
-    #[must_use]
-    pub fn block_extents(&self, n_first: usize, radii: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        assert_eq!(radii.len(), self.len(), "each point has a radius");
-        extents::block_extents(&self.leaves, n_first, radii)
-    }
 }
 
 fn places(ks: &[NonZeroUsize]) -> Vec<usize> {
@@ -173,23 +226,24 @@ mod tests {
     fn measures_four_points_on_a_line() {
         let neighbors = Neighbors::new(array![[0.0], [7.0], [1.0], [3.0]].view());
         assert_eq!(neighbors.kth_distances(NonZeroUsize::MIN), [1.0, 4.0, 1.0, 2.0]);
-        assert_eq!(neighbors.counts_below(&[3.0, 4.0, 2.0, 0.0]), [1, 0, 1, 0]);
-        assert_eq!(neighbors.counts_within(&[3.0, 4.0, 2.0, 0.0]), [2, 1, 2, 0]);
+        let counter = Counter::new(array![[0.0], [7.0], [1.0], [3.0]].view());
+        assert_eq!(counter.counts_below(&[3.0, 4.0, 2.0, 0.0]), [1, 0, 1, 0]);
+        assert_eq!(counter.counts_within(&[3.0, 4.0, 2.0, 0.0]), [2, 1, 2, 0]);
     }
 
     #[test]
     fn counts_everything_within_infinity() {
         // The difference of the two outer points is larger than any finite number.
-        let neighbors = Neighbors::new(array![[-f64::MAX], [0.0], [f64::MAX]].view());
-        assert_eq!(neighbors.counts_within(&[f64::INFINITY; 3]), [2, 2, 2]);
-        assert_eq!(neighbors.counts_below(&[f64::INFINITY; 3]), [1, 2, 1]);
+        let counter = Counter::new(array![[-f64::MAX], [0.0], [f64::MAX]].view());
+        assert_eq!(counter.counts_within(&[f64::INFINITY; 3]), [2, 2, 2]);
+        assert_eq!(counter.counts_below(&[f64::INFINITY; 3]), [1, 2, 1]);
     }
 
     #[test]
     fn has_no_neighbors_alone() {
         let neighbors = Neighbors::new(array![[1.0, 2.0]].view());
         assert_eq!(neighbors.kth_distances(NonZeroUsize::MIN), [f64::INFINITY]);
-        assert_eq!(neighbors.counts_within(&[1.0]), [0]);
+        assert_eq!(Counter::new(array![[1.0, 2.0]].view()).counts_within(&[1.0]), [0]);
     }
 
     /// The machine that runs the tests has one width of registers; its results must be those without any.
@@ -206,9 +260,11 @@ mod tests {
         squares[0].iter_mut().for_each(|square| *square = square.sqrt());
         assert_eq!(squares, nearest::kth_distances::<Euclidean>(&leaves, &[4]));
         let radii = [&radii[0][..], &radii[1][..]];
-        let counts = count::counts_below(&leaves, &radii);
-        let found = leaves.map_points(2, |leaf| count::Count::new(&leaves, leaf, &radii).with_simd(Scalar));
-        for (found, counts) in found.iter().zip(counts) {
+        let (short, long) = (Ranks::<u16>::new(&leaves), Ranks::<u32>::new(&leaves));
+        let counts = count::counts_below(&leaves, &short, &radii);
+        assert_eq!(count::counts_below(&leaves, &long, &radii), counts);
+        let count = |leaf| count::Count { leaves: &leaves, ranks: &short, leaf, radii: &radii }.with_simd(Scalar);
+        for (found, counts) in leaves.map_points(2, count).iter().zip(counts) {
             assert_eq!(*found, counts.iter().map(|&count| count as f64).collect::<Vec<_>>());
         }
     }

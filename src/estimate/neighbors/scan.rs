@@ -63,20 +63,6 @@ pub(super) fn gaps<S: Simd, M: Metric>(
     sums
 }
 
-/// The Chebyshev distances from the points of a group to the farthest corner of a box; infinite for missing points.
-#[inline(always)]
-pub(super) fn reaches<S: Simd>(simd: S, rows: &[Row], corners: (&[f64], &[f64]), of: usize) -> [S::f64s; GROUP] {
-    let mut largest = [simd.splat_f64s(0.0); GROUP];
-    for (row, (&low, &high)) in rows.iter().zip(corners.0.iter().zip(corners.1)) {
-        let (low, high) = (simd.splat_f64s(low), simd.splat_f64s(high));
-        for (largest, &value) in largest.iter_mut().zip(group::<S>(row, of)) {
-            let across = simd.max_f64s(simd.sub_f64s(value, low), simd.sub_f64s(high, value));
-            *largest = simd.max_f64s(*largest, across);
-        }
-    }
-    largest
-}
-
 /// The distances from the box of one leaf to the boxes of all leaves.
 #[inline(always)]
 pub(super) fn box_gaps<M: Metric>(leaves: &Leaves, leaf: usize) -> Vec<f64> {

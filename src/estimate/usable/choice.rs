@@ -29,6 +29,8 @@ pub(super) struct Choice {
     /// The mean model of the folds, to start from.
     pub start: Vec<f64>,
     pub unseen: Unseen,
+    /// How many penalties were tried on all folds.
+    pub n_finalists: usize,
     /// Whether the fits of all folds reached their tolerance.
     pub converged: bool,
 }
@@ -67,6 +69,7 @@ pub(super) fn choose(training: &Training, penalties: &[f64], start: &[f64], curv
         walk(training, first..folds.len(), &start, curvature, &mut candidates);
     }
     let losses: Vec<Vec<f64>> = candidates.iter().map(|candidate| candidate.losses(&training.classes)).collect();
+    let n_finalists = candidates.len();
     let Candidate { penalty, sum, seen, converged } = candidates.swap_remove(least(&losses));
     let views: Vec<_> = seen.iter().map(|seen| seen.view()).collect();
     let unseen = Unseen {
@@ -75,7 +78,7 @@ pub(super) fn choose(training: &Training, penalties: &[f64], start: &[f64], curv
         ends: folds.iter().map(|fold| fold.end).collect(),
     };
     let start = sum.into_iter().map(|sum| sum / folds.len() as f64).collect();
-    Choice { penalty, start, unseen, converged }
+    Choice { penalty, start, unseen, n_finalists, converged }
 }
 
 /// Fits every candidate to all but one of some folds, from the largest penalty to the smallest.

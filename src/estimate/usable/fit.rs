@@ -37,6 +37,8 @@ pub(super) struct Training {
 pub(super) struct Fit {
     /// The penalty that was chosen; none without features.
     pub penalty: Option<f64>,
+    /// How many penalties were tried on all folds; none where there was no choice.
+    pub n_finalists: Option<usize>,
     /// The parameters, and how they were reached.
     pub solution: Solution,
     /// The training samples as seen by the probes of their folds, where a penalty was chosen.
@@ -74,7 +76,7 @@ impl Training {
         let objective = -parameters.iter().map(|ln| ln.exp() * ln).sum::<f64>();
         let solution =
             Solution { parameters, objective, gradient_norm: 0.0, decrease: 0.0, iterations: 0, converged: true };
-        Fit { penalty: None, solution, unseen: None }
+        Fit { penalty: None, n_finalists: None, solution, unseen: None }
     }
 
     /// Chooses a penalty by cross-validation if there are several (given in decreasing order), and fits with it.
@@ -82,11 +84,11 @@ impl Training {
         let mut start = vec![0.0; self.counts.len() * self.features.stride()];
         start.extend(self.log_frequencies());
         let mut curvature = Known::default();
-        let (penalty, start, unseen, converged) = if let [penalty] = penalties {
-            (*penalty, start, None, true)
+        let (penalty, start, choice) = if let [penalty] = penalties {
+            (*penalty, start, None)
         } else {
-            let choice = choose(self, penalties, &start, &mut curvature);
-            (choice.penalty, choice.start, Some(choice.unseen), choice.converged)
+            let mut choice = choose(self, penalties, &start, &mut curvature);
+            (choice.penalty, std::mem::take(&mut choice.start), Some(choice))
         };
         let goal = Goal { gradient: tolerance, decrease: DECREASE * (tolerance / 1e-5) };
         let mut fits = [Minimizer::new(start)];
@@ -94,8 +96,9 @@ impl Training {
         steps.walk(&mut fits, penalty, goal);
         let [fit] = fits;
         let mut solution = fit.solution();
-        solution.converged &= converged;
-        Fit { penalty: Some(penalty), solution, unseen }
+        solution.converged &= choice.as_ref().is_none_or(|choice| choice.converged);
+        let n_finalists = choice.as_ref().map(|choice| choice.n_finalists);
+        Fit { penalty: Some(penalty), n_finalists, solution, unseen: choice.map(|choice| choice.unseen) }
     }
 
     fn log_frequencies(&self) -> Vec<f64> {

@@ -97,6 +97,7 @@ impl Linear {
         let n_parameters = (classes.n_classes - 1) * (scaler.n_columns() + 1);
         let details = json!({
             "penalty": fit.penalty,
+            "penalties_tried_on_all_folds": fit.n_finalists,
             "gradient_norm": fit.solution.gradient_norm,
             "expected_decrease": fit.solution.decrease,
             "iterations": fit.solution.iterations,

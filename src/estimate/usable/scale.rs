@@ -32,11 +32,13 @@ pub(super) enum End {
     Separable,
 }
 
-/// The factor β of `softmax(o + β·s)` with the least cross-entropy, and that cross-entropy in nats.
+/// The factor β of `softmax(o + β·s)` with the least cross-entropy, and cross-entropies in nats.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scale {
     pub factor: f64,
     pub cross_entropy: f64,
+    /// The cross-entropy at the factor 1.
+    pub unscaled: f64,
     pub end: Option<End>,
 }
 
@@ -97,42 +99,79 @@ impl<'a> Scores<'a> {
     /// probability of an error is 1/2(n + 1)). Any error costs at least ln 2/n, so that this changes no other case.
     pub(super) fn minimize(&self, least: f64, most: f64) -> Scale {
         let level = 0.5 / self.own.len() as f64;
-        let scale = |factor: f64, end| Scale { factor, cross_entropy: self.at(factor).cross_entropy, end };
-        let start = self.at(1.0);
-        if start.slope == 0.0 && start.curvature == 0.0 && start.cross_entropy > level {
+        let one = self.at(1.0);
+        let unscaled = one.cross_entropy;
+        let scale =
+            |(factor, value): (f64, Value), end| Scale { factor, cross_entropy: value.cross_entropy, unscaled, end };
+        if one.slope == 0.0 && one.curvature == 0.0 && one.cross_entropy > level {
             // The scores do not tell the classes apart, whatever their factor.
-            return scale(1.0, None);
+            return scale((1.0, one), None);
         }
-        let (mut low, mut high) = (least, 1.0);
-        let first = self.at(least);
-        if first.cross_entropy <= level {
-            return scale(least, Some(End::Separable));
+        let above = |value: &Value| (level - value.cross_entropy, -value.slope);
+        let slope = |value: &Value| (value.slope, value.curvature);
+        if one.cross_entropy <= level || one.slope > 0.0 {
+            let first = self.at(least);
+            return if first.cross_entropy <= level {
+                scale((least, first), Some(End::Separable))
+            } else if first.slope >= 0.0 {
+                scale((least, first), Some(End::Least))
+            } else if one.cross_entropy <= level {
+                scale(self.root(above, least, 1.0, (1.0, one)), Some(End::Separable))
+            } else {
+                scale(self.root(slope, least, 1.0, (1.0, one)), None)
+            };
         }
-        if first.slope >= 0.0 {
-            return scale(least, Some(End::Least));
-        }
+        // The slope increases: it is negative all the way from the least factor to here.
+        let mut low = (1.0, one);
         loop {
-            let here = self.at(high);
-            if here.cross_entropy <= level {
-                let above = |factor| {
-                    let value = self.at(factor);
-                    (level - value.cross_entropy, -value.slope)
-                };
-                return scale(root(above, low, high), Some(End::Separable));
+            let high = most.min(4.0 * low.0);
+            let there = self.at(high);
+            if there.cross_entropy <= level {
+                return scale(self.root(above, low.0, high, low), Some(End::Separable));
             }
-            if here.slope > 0.0 {
-                let slope = |factor| {
-                    let value = self.at(factor);
-                    (value.slope, value.curvature)
-                };
-                return scale(root(slope, low, high), None);
+            if there.slope > 0.0 {
+                return scale(self.root(slope, low.0, high, low), None);
             }
             if high >= most {
-                return scale(most, Some(End::Most));
+                return scale((most, there), Some(End::Most));
             }
-            low = high;
-            high = most.min(4.0 * high);
+            low = (high, there);
         }
+    }
+
+    /// The root of an increasing function of the value, negative at `low` and not at `high`, from the function and its
+    /// slope; and the value there. The search goes on from a place that was looked at.
+    ///
+    /// Newton's steps, and halves where these would leave the bracket or hardly shrink it.
+    fn root(
+        &self,
+        function: impl Fn(&Value) -> (f64, f64),
+        mut low: f64,
+        mut high: f64,
+        (mut here, mut value): (f64, Value),
+    ) -> (f64, Value) {
+        let mut last_step = high - low;
+        for _ in 0..MAX_STEPS {
+            let (above, slope) = function(&value);
+            if above < 0.0 {
+                low = here;
+            } else {
+                high = here;
+            }
+            let newton = here - above / slope;
+            let next = if low <= newton && newton <= high && (newton - here).abs() < 0.5 * last_step {
+                newton
+            } else {
+                0.5 * (low + high)
+            };
+            last_step = (next - here).abs();
+            if last_step <= TOLERANCE * high {
+                break;
+            }
+            here = next;
+            value = self.at(here);
+        }
+        (here, value)
     }
 
     /// The cross-entropy at a factor.
@@ -231,32 +270,4 @@ pub(super) fn log_softmax(mut scores: Array2<f64>, offsets: &[f64], factor: f64)
         normalize(row);
     });
     scores
-}
-
-/// The root of an increasing function, negative at `low` and not at `high`, from its values and slopes.
-///
-/// Newton's steps, and halves where these would leave the bracket or hardly shrink it.
-fn root(function: impl Fn(f64) -> (f64, f64), mut low: f64, mut high: f64) -> f64 {
-    let mut here = 0.5 * (low + high);
-    let mut last_step = high - low;
-    for _ in 0..MAX_STEPS {
-        let (value, slope) = function(here);
-        if value < 0.0 {
-            low = here;
-        } else {
-            high = here;
-        }
-        let newton = here - value / slope;
-        let next = if low <= newton && newton <= high && (newton - here).abs() < 0.5 * last_step {
-            newton
-        } else {
-            0.5 * (low + high)
-        };
-        last_step = (next - here).abs();
-        here = next;
-        if last_step <= TOLERANCE * high {
-            break;
-        }
-    }
-    here
 }

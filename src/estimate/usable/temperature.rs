@@ -59,8 +59,7 @@ impl Temperature {
         let offsets = vec![0.0; log_probabilities.ncols()];
         let scores = Scores::new(log_probabilities, &offsets, classes)?;
         let scale = scores.minimize(LARGEST.recip(), LARGEST);
-        let before = scores.at(1.0).cross_entropy;
-        Ok(Self { value: scale.factor.recip(), before, after: scale.cross_entropy, end: scale.end })
+        Ok(Self { value: scale.factor.recip(), before: scale.unscaled, after: scale.cross_entropy, end: scale.end })
     }
 
     /// The predictions at this temperature: `ln softmax(ln q / T)`, row by row.

@@ -58,7 +58,7 @@ macro_rules! rows {
     ) => {
         $(#[doc = $about])+
         $(#[derive($($derive),+)])?
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
         pub struct $row {
             $(
                 $(#[doc = $meaning])+

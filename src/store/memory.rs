@@ -11,21 +11,15 @@ use super::{Store, runtime};
 
 impl Store {
     /// A store named `s3://test` that holds nothing.
-    pub(in crate::archive) fn in_memory() -> Arc<Self> {
+    pub(crate) fn in_memory() -> Arc<Self> {
         let runtime = runtime().unwrap();
         let inner = Arc::new(InMemory::new());
         Arc::new(Self { root: "s3://test".to_owned(), service: Service::S3, inner, runtime })
     }
 
     /// Writes or overwrites an object.
-    pub(in crate::archive) fn put(&self, key: &str, bytes: &[u8]) {
+    pub(crate) fn set(&self, key: &str, bytes: &[u8]) {
         let path = self.path(key).unwrap();
         self.runtime.block_on(self.inner.put(&path, Bytes::copy_from_slice(bytes).into())).unwrap();
-    }
-
-    /// Deletes an object.
-    pub(in crate::archive) fn delete(&self, key: &str) {
-        let path = self.path(key).unwrap();
-        self.runtime.block_on(self.inner.delete(&path)).unwrap();
     }
 }

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
-use object_store::Error as StoreError;
+use object_store::Error as Answer;
+use object_store::client::{HttpError, HttpErrorKind};
 
-use super::super::ArchiveError;
+use super::StoreError;
 
 /// The longest reason that an error repeats from a server.
 const LONGEST: usize = 300;
@@ -23,14 +24,14 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Url`] for any other scheme.
-    pub(super) fn of(url: &str) -> Result<Self, ArchiveError> {
+    /// [`StoreError::Url`] for any other scheme.
+    pub(super) fn of(url: &str) -> Result<Self, StoreError> {
         match url.split_once("://").map(|(scheme, _)| scheme) {
             Some("s3") => Ok(Self::S3),
             Some("gs") => Ok(Self::Google),
             Some("az" | "abfs" | "abfss") => Ok(Self::Azure),
             Some("http" | "https") => Ok(Self::Http),
-            _ => Err(ArchiveError::Url {
+            _ => Err(StoreError::Url {
                 url: url.to_owned(),
                 reason: "needed one that starts with `s3://`, `gs://`, `az://`, `abfss://`, `https://` or `http://`"
                     .to_owned(),
@@ -38,21 +39,20 @@ impl Service {
         }
     }
 
-    /// What a store's refusal means for who started the run.
-    pub(super) fn failure(self, url: &str, error: &StoreError) -> ArchiveError {
-        let url = url.to_owned();
+    /// What a store's refusal of an `action` means for who started the run.
+    pub(super) fn failure(self, url: &str, action: &'static str, error: &Answer) -> StoreError {
+        let (url, remedy) = (url.to_owned(), self.remedy().to_owned());
         match error {
-            StoreError::NotFound { .. } => ArchiveError::Missing { url },
+            Answer::NotFound { .. } => StoreError::Missing { url },
             // Of a listing the crate does not tell that the bucket is not there.
-            StoreError::Generic { source, .. } if source.to_string().contains("404 Not Found") => {
-                ArchiveError::Missing { url }
+            Answer::Generic { source, .. } if source.to_string().contains("404 Not Found") => {
+                StoreError::Missing { url }
             }
-            StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => ArchiveError::Store {
-                url,
-                reason: "the store refused access".to_owned(),
-                remedy: self.remedy().to_owned(),
-            },
-            other => ArchiveError::Store { url, reason: reason(other), remedy: self.remedy().to_owned() },
+            Answer::PermissionDenied { .. } | Answer::Unauthenticated { .. } => {
+                StoreError::Refused { url, action, reason: "the store refused access".to_owned(), remedy }
+            }
+            other if is_out_of_reach(other) => StoreError::Unreachable { url, action, reason: reason(other), remedy },
+            other => StoreError::Refused { url, action, reason: reason(other), remedy },
         }
     }
 
@@ -76,15 +76,38 @@ impl Service {
     }
 }
 
+/// Whether no answer came, or one that says that the server is at fault.
+fn is_out_of_reach(error: &Answer) -> bool {
+    let kinds = [HttpErrorKind::Connect, HttpErrorKind::Request, HttpErrorKind::Timeout, HttpErrorKind::Interrupted];
+    // The crate keeps the status to itself.
+    let statuses = ["status code: 5", "status code: 429", "status code: 408"];
+    transport(error).is_some_and(|kind| kinds.contains(&kind))
+        || causes(error).any(|cause| {
+            let text = cause.to_string();
+            statuses.iter().any(|status| text.contains(status))
+        })
+}
+
+/// Whether a request may have been carried out, and only its answer was lost.
+pub(super) fn was_cut(error: &Answer) -> bool {
+    transport(error).is_some_and(|kind| [HttpErrorKind::Timeout, HttpErrorKind::Interrupted].contains(&kind))
+}
+
+/// What happened to the connection, if that was at fault.
+fn transport(error: &Answer) -> Option<HttpErrorKind> {
+    causes(error).find_map(|cause| cause.downcast_ref::<HttpError>().map(HttpError::kind))
+}
+
+/// An error, its cause, and so on.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&cause: &&'e (dyn Error + 'static)| cause.source())
+}
+
 /// What a server said, on one line, without the queries of URLs: they may hold signatures.
-fn reason(error: &StoreError) -> String {
+fn reason(error: &Answer) -> String {
     let mut text = error.to_string();
     // The last cause is the one that says something; not every layer repeats it.
-    let mut cause: &dyn Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    let last = cause.to_string();
+    let last = causes(error).last().map(ToString::to_string).unwrap_or_default();
     if !text.contains(&last) {
         text = format!("{text}: {last}");
     }
@@ -107,8 +130,8 @@ mod tests {
     #[test]
     fn refusals_say_what_to_check_and_keep_signatures_to_themselves() {
         let source = "Error performing GET https://a.blob.core.windows.net/c/x?sig=secret in 1s\n<Code>Busy</Code>";
-        let error = StoreError::Generic { store: "MicrosoftAzure", source: source.into() };
-        let text = Service::Azure.failure("az://c/x", &error).to_string();
+        let error = Answer::Generic { store: "MicrosoftAzure", source: source.into() };
+        let text = Service::Azure.failure("az://c/x", "read", &error).to_string();
         assert!(!text.contains("secret") && !text.contains('\n') && text.contains("<Code>Busy"), "{text}");
         assert!(text.contains("`az://c/x`") && text.contains("AZURE_STORAGE_ACCOUNT_NAME"), "{text}");
         let text = Service::of("ftp://host/x").unwrap_err().to_string();

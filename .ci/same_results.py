@@ -1,0 +1,41 @@
+"""Are two result folders the same, byte by byte, and is nothing else in them?
+
+usage: same_results.py EXPECTED FOUND
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The hash of each file, by its path; of working files, which tell of times and machines, the path alone."""
+    found = {}
+    for path in sorted(Path(folder).rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_file():
+            of_one_run = name.startswith("work/") or name == "tables/units.parquet"
+            found[name] = "" if of_one_run else hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
+    """What is missing, what is too much, and what has other bytes."""
+    lines = [f"missing: {name}" for name in expected if name not in found]
+    lines += [f"too much: {name}" for name in found if name not in expected]
+    lines += [f"other bytes: {name}" for name in expected if found.get(name, expected[name]) != expected[name]]
+    return lines
+
+
+def must_be_same(expected: Path, found: Path) -> int:
+    """The number of files, or fails with all differences."""
+    files = contents(expected)
+    if "tables/measurements.parquet" not in files:
+        sys.exit(f"`{expected}`: found no tables/measurements.parquet; needed a finished run to compare with")
+    if lines := differences(files, contents(found)):
+        sys.exit("\n".join([f"`{found}` differs from `{expected}`:", *lines]))
+    return len(files)
+
+
+if __name__ == "__main__":
+    print(f"{must_be_same(Path(sys.argv[1]), Path(sys.argv[2]))} files, the same bytes")

@@ -1,0 +1,58 @@
+//! What a unit costs, so that shards get equal shares: counted, not timed, so that every machine counts the same.
+//!
+//! Costs are additions and multiplications, with a byte that is read counted as one. They put units in the right order
+//! and are not exact: convolutions use each weight many times, and trained probes stop when they have converged.
+//!
+//! | of | operations |
+//! |---|---|
+//! | reading | bytes of the weights that are fed |
+//! | replay | 2 n (weights + numbers that are read out), of the whole graph whichever taps are measured |
+//! | information | n w min(n, w) to compress, 40 n ln n × coordinates × settings × (1 + permutations) to estimate |
+//! | usable information | 6 folds of 4 n w min(n, w) each × (1 + permutations + draws of a control + 2 for a code) |
+//! | reconstruction | 6 folds of n w (min(n, w) + columns) each |
+//!
+//! n are the samples, w the units of the tap.
+
+use std::ops::Range;
+
+use super::{Measure, Plan};
+use crate::estimate::compress::Compression;
+
+impl Plan {
+    /// What measuring these taps of one checkpoint costs.
+    pub(super) fn cost(&self, taps: Range<usize>) -> u64 {
+        let n = self.n_samples() as u64;
+        let read_out: u64 = self.widths.iter().map(|&width| width as u64).sum();
+        let weights = self.weight_bytes as u64;
+        let replay = (2 * n).saturating_mul((weights / 4).saturating_add(read_out));
+        let measures = taps.map(|tap| self.cost_of_tap(self.widths[tap] as u64));
+        measures.fold(weights.saturating_add(replay), u64::saturating_add)
+    }
+
+    fn cost_of_tap(&self, width: u64) -> u64 {
+        let n = self.n_samples() as u64;
+        let gram = n.saturating_mul(width).saturating_mul(width.min(n));
+        let columns = self.variables.inputs.as_ref().map_or(0, ndarray::ArrayBase::ncols) as u64;
+        let of_measure = |measure: &Measure| match measure {
+            Measure::Information(information) => {
+                let left = information.compress.components(usize::try_from(width).unwrap_or(usize::MAX)) as u64;
+                let compressed = if matches!(information.compress, Compression::None {}) { 0 } else { gram };
+                let permutations = information.permutations.map_or(0, |permutations| permutations.get() as u64);
+                let settings = measure.each().len() as u64;
+                let sorted = n.saturating_mul(u64::from(n.max(2).ilog2()));
+                let estimated = (40 * left).saturating_mul(sorted).saturating_mul(settings);
+                compressed.saturating_add(estimated.saturating_mul(1 + permutations))
+            }
+            Measure::Usable(usable) => {
+                let permutations = usable.permutations.map_or(0, |permutations| permutations.get() as u64);
+                let draws = usable.control.as_ref().map_or(0, |control| control.draws.get() as u64);
+                let code = if usable.code_length.is_some() { 2 } else { 0 };
+                gram.saturating_mul(24).saturating_mul(1 + permutations + draws + code)
+            }
+            Measure::Reconstruction(_) => {
+                gram.saturating_add(n.saturating_mul(width).saturating_mul(columns)).saturating_mul(6)
+            }
+        };
+        self.pipeline.estimate.measures.iter().map(of_measure).fold(0, u64::saturating_add)
+    }
+}
