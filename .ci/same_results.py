@@ -9,11 +9,14 @@ from pathlib import Path
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """The hash of each file, by its path; of working files, which tell of times and machines, the path alone."""
+    """The hash of each file, by its path; of those that tell of times and machines the path alone.
+
+    What lies in `metrics` is named after processes, and left out.
+    """
     found = {}
     for path in sorted(Path(folder).rglob("*")):
         name = str(path.relative_to(folder))
-        if path.is_file():
+        if path.is_file() and not name.startswith("metrics/"):
             of_one_run = name.startswith("work/") or name == "tables/units.parquet"
             found[name] = "" if of_one_run else hashlib.sha256(path.read_bytes()).hexdigest()
     return found

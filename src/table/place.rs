@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use super::copy::Copy;
 use super::part::{self, Words};
@@ -17,7 +17,7 @@ use super::working::working_file;
 use super::{Folder, TableError};
 use crate::store::{Condition, Store, Version, is_url};
 
-/// How often a part is looked at again because another writer was faster: each of them writes but once.
+/// How often a file is tried again because another process was faster: each of them writes and deletes but once.
 const ATTEMPTS: usize = 16;
 /// The first request for the end of a part: the metadata of most lie in it.
 const TAIL: u64 = 32 << 10;
@@ -295,32 +295,43 @@ impl Folder {
     ) -> Result<bool, TableError> {
         let write = |source: io::Error| TableError::Write { path: path.to_owned(), source };
         let folder = path.parent().unwrap_or(&self.files);
-        fs::create_dir_all(folder).map_err(TableError::write(folder))?;
-        let file = working_file(&self.work()).map_err(write)?;
+        let mut file = working_file(&self.work()).map_err(write)?;
         fill(file.as_file().try_clone().map_err(write)?)?;
         file.as_file().sync_all().map_err(write)?;
-        if replace {
-            file.persist(path).map_err(|error| write(error.error))?;
-        } else if !link(file, path).map_err(write)? {
+        let mut attempts = 0;
+        let put = loop {
+            attempts += 1;
+            fs::create_dir_all(folder).map_err(TableError::write(folder))?;
+            let named = if replace { file.persist(path).map(|_| true) } else { link(file, path) };
+            match named {
+                // Who puts pieces together deletes their folder, perhaps just now.
+                Err(error) if error.error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => file = error.file,
+                named => break named.map_err(|error| write(error.error))?,
+            }
+        };
+        if !put {
             return Ok(false);
         }
-        // The new name must survive a power cut too.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(write)?;
+        // The new name must survive a power cut too, unless piece and folder are gone by now.
+        match File::open(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => opened.and_then(|folder| folder.sync_all()).map_err(write)?,
+        }
         Ok(true)
     }
 }
 
 /// Gives a file its name; false if there is one of that name.
-fn link(file: NamedTempFile, path: &Path) -> io::Result<bool> {
+fn link(file: NamedTempFile, path: &Path) -> Result<bool, PersistError> {
     use io::ErrorKind::{AlreadyExists, PermissionDenied, Unsupported};
     match file.persist_noclobber(path) {
         Ok(_) => Ok(true),
         Err(error) if error.error.kind() == AlreadyExists => Ok(false),
         // Some mounted file systems know no links. Two writers have the same bytes, so that it matters to nobody whose stay.
         Err(error) if [PermissionDenied, Unsupported].contains(&error.error.kind()) && !path.exists() => {
-            error.file.persist(path).map(|_| true).map_err(|error| error.error)
+            error.file.persist(path).map(|_| true)
         }
-        Err(error) => Err(error.error),
+        Err(error) => Err(error),
     }
 }
 
