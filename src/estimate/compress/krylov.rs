@@ -66,6 +66,15 @@ pub(super) struct Leading {
     pub(super) scores: Array2<f64>,
 }
 
+impl Leading {
+    /// Without the directions below `cutoff` times the largest variance.
+    pub(super) fn above(self, cutoff: f64) -> Self {
+        let directions = self.directions.above(cutoff);
+        let rank = directions.values.len();
+        Self { directions, scores: self.scores.slice_move(s![.., ..rank]) }
+    }
+}
+
 /// The `wanted` largest eigenvalues of the centered matrix's Gram matrix with their directions, one a row.
 ///
 /// `deviation` is the size of a typical element. `None` if they did not converge within [`LARGEST_BASIS`] directions.
