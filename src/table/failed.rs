@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::part::Found;
-use super::place::When;
+use super::put::When;
 use super::row::Rows;
 use super::{CheckpointRow, Folder, TableError};
 

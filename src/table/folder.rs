@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::copy::Copy;
 use super::part::Found;
-use super::place::{Remote, When};
+use super::place::Remote;
 use super::plan::{PlanFile, check_schema};
+use super::put::When;
 use super::row::Rows;
 use super::schema::{Parts, Table, tables};
 use super::{

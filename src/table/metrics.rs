@@ -1,6 +1,6 @@
 //! What units took, below `metrics`: apart from the results, since it is not the same from run to run.
 
-use super::place::When;
+use super::put::When;
 use super::row::Rows;
 use super::schema::{Parts, tables};
 use super::{Folder, TableError, UnitRow, part};

@@ -11,7 +11,8 @@
 //! | `pieces` | what the units of one checkpoint leave for each other |
 //! | `failed` | which checkpoints failed as a whole, to be told without looking into parts |
 //! | `folder` | what a result folder has, and where each file lies |
-//! | `place` | how bytes get in and out, whole or not at all: on this machine, or in an object store |
+//! | `place` | where a folder lies, on this machine or in an object store, and what is there |
+//! | `put` | how files come to be, whole or not at all |
 //! | `copy` | a folder in a store, on this machine for as long as it is read |
 //! | `metadata` | what files say of where they come from |
 //! | `standing` | what of the plan is there |
@@ -56,6 +57,7 @@ mod place;
 mod plan;
 mod progress;
 mod provenance;
+mod put;
 mod row;
 mod schema;
 mod standing;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::place::When;
+use super::put::When;
 use super::{Folder, TableError};
 
 impl Folder {
