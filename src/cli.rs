@@ -129,6 +129,11 @@ pub(crate) enum Command {
     Init(Init),
     /// List a checkpoint's tensors, a series' checkpoints, or a graph's tappable tensors.
     Inspect(Inspect),
+    /// Which way the weights of an archive move, and how far they wander: from checkpoints alone.
+    #[command(
+        after_help = "Example:\n  infoplane drift data/digits --moves 4 --format csv > drift.csv    every tensor over every five checkpoints"
+    )]
+    Drift(Drift),
     /// One estimator on arrays on disk; prints one JSON object.
     Measure(Measure),
     /// Every estimator of information on distributions whose information is known.
@@ -261,6 +266,19 @@ pub(crate) struct Init {
 pub(crate) struct Inspect {
     /// A `.safetensors` file or index, a folder or glob of checkpoints, or an `.onnx` graph.
     pub(crate) path: PathBuf,
+}
+
+/// `drift`
+#[derive(Debug, Args)]
+pub(crate) struct Drift {
+    /// A folder or glob of checkpoints.
+    pub(crate) path: PathBuf,
+    /// The moves from one checkpoint to the next that make one value, 2 or more.
+    #[arg(long, default_value = "4")]
+    pub(crate) moves: NonZeroUsize,
+    /// How rows are written.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(crate) format: OutputFormat,
 }
 
 /// `phases`
@@ -573,6 +591,9 @@ pub(crate) enum Quantity {
         after_help = "Example:\n  infoplane measure bottleneck --joint counts.npy --settings '{ steps = 32, largest = 64.0 }' --encoder t.npy"
     )]
     Bottleneck(BottleneckArguments),
+    /// What a few codewords for a layer, or for blocks of samples, cost, and what they keep of a label.
+    #[command(after_help = "Example:\n  infoplane measure codebook --x z.npy --labels y.npy --size 64 --block 2")]
+    Codebook(CodebookArguments),
     /// Signal and noise of the last layer's gradients, and of minibatches of them.
     #[command(
         after_help = "Example:\n  infoplane measure gradient --x z.npy --logits logits.npy --labels y.npy --batch 32 --strata typical.npy --mixture 24,8"
@@ -685,6 +706,29 @@ pub(crate) struct BottleneckArguments {
     /// The seed of random encoders.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// `measure codebook`
+#[derive(Debug, Args)]
+pub(crate) struct CodebookArguments {
+    /// The layer: `.npy` of one or two dimensions, one row a sample.
+    #[arg(long)]
+    pub(crate) x: PathBuf,
+    /// The class of each sample: integers.
+    #[arg(long)]
+    pub(crate) labels: PathBuf,
+    /// The codewords.
+    #[arg(long)]
+    pub(crate) size: NonZeroUsize,
+    /// The samples that share a codeword.
+    #[arg(long, default_value = "1")]
+    pub(crate) block: NonZeroUsize,
+    /// The beginnings of the search for codewords.
+    #[arg(long, default_value = "4")]
+    pub(crate) starts: NonZeroUsize,
+    /// How samples are held out.
+    #[command(flatten)]
+    pub(crate) split: SplitArguments,
 }
 
 /// `measure gradient`

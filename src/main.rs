@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => command::check(&cli, arguments),
         Command::Bind(arguments) => command::bind(&cli, arguments),
         Command::Init(arguments) => command::init(&cli, arguments),
+        Command::Drift(arguments) => command::drift(arguments),
         Command::Inspect(arguments) => command::inspect(&cli, arguments),
         Command::Measure(arguments) => command::measure(arguments),
         Command::Verify(arguments) => command::verify(&cli, arguments),

@@ -182,7 +182,12 @@ fn a_part_that_does_not_reach_the_disk_is_none() {
 #[test]
 fn a_clock_that_jumps_changes_no_byte() {
     let scene = scene();
-    let mut run = scene.run_command(&["--quiet"]);
-    Outcome::of(run.env("LD_PRELOAD", between()).env("FAULT_CLOCK", "1")).success();
+    let mut run = scene.run_command(&["--log-format", "json"]);
+    let outcome = Outcome::of(run.env("LD_PRELOAD", between()).env("FAULT_CLOCK", "1"));
+    let lines = outcome.err.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let times: Vec<f64> = lines.map(|line| line["time"].as_f64().unwrap()).collect();
+    let [first, last] = [f64::min, f64::max].map(|of| times.iter().copied().reduce(of).unwrap());
+    assert!(last - first > 3e8, "it did not jump: {times:?}");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(parts(&scene.results()) == *undisturbed(), "other bytes than in one run");
 }

@@ -151,7 +151,7 @@ def match(model, tensors):
     return found
 
 
-def verify(folder, inputs, labels):
+def verify(folder, inputs, labels, judge=loss_and_accuracy):
     """Replays every checkpoint through model.onnx and compares with the archive."""
     files = sorted(folder.glob("step-*.safetensors"))
     model = onnx.load(folder / "model.onnx")
@@ -191,7 +191,7 @@ def verify(folder, inputs, labels):
                 swapped.graph.output.add().name = tap
         session = ort.InferenceSession(swapped.SerializeToString(), setup, providers=["CPUExecutionProvider"])
         logits = session.run(["logits"], {source: inputs})[0]
-        loss, accuracy = loss_and_accuracy(logits, labels)
+        loss, accuracy = judge(logits, labels)
         row = metrics[step]
         worst_loss = max(worst_loss, abs(loss / float(row["test_loss"]) - 1))
         worst_accuracy = max(worst_accuracy, abs(accuracy - float(row["test_accuracy"])))

@@ -1,14 +1,50 @@
-"""What the training scripts in PyTorch share: the loop, and the export that keeps names."""
+"""What the training scripts in PyTorch share: the loop, a whole series, and the export that keeps names."""
 
 import ast
+import itertools
 
+import common
 import onnx
 import torch
 from torch import nn
 
 
-def train(net, optimiser, steps, order, inputs, labels, record):
-    """Plain training on cross-entropy; `record(step)` is called at each of `steps`, in evaluation mode."""
+def seeded(seed):
+    """The same bits in every run: one thread, and no operation whose result depends on timing."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
+
+
+def initialise(net):
+    """Weights of He et al. (2015) and no biases: with PyTorch's own, small networks stand still at first."""
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)
+    return net
+
+
+def series(folder, net, optimiser, steps, order, training, evaluate, seed, **how):
+    """Trains, and writes checkpoints and metrics.
+
+    `training` has the inputs and the labels; `evaluate()` gives loss and accuracy of the training and of the
+    evaluation samples; an epoch is as many samples as there are, whether or not each was drawn once."""
+    metrics, (inputs, _) = [], training
+    first = next(order)
+    order = itertools.chain([first], order)
+
+    def record(step):
+        epoch = step * first.size / len(inputs)
+        metrics.append((step, epoch, *evaluate()))
+        common.write_checkpoint(folder, step, epoch, seed, weights(net))
+
+    train(net, optimiser, steps, order, *training, record, **how)
+    common.write_metrics(folder, metrics)
+
+
+def train(net, optimiser, steps, order, inputs, labels, record, loss=nn.functional.cross_entropy):
+    """Plain training; `record(step)` is called at each of `steps`, in evaluation mode."""
     last = max(steps)
     for step in range(last + 1):
         if step in steps:
@@ -19,7 +55,7 @@ def train(net, optimiser, steps, order, inputs, labels, record):
         if step < last:
             batch = torch.from_numpy(next(order))
             optimiser.zero_grad()
-            nn.functional.cross_entropy(net(inputs[batch]), labels[batch]).backward()
+            loss(net(inputs[batch]), labels[batch]).backward()
             optimiser.step()
 
 

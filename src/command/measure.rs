@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::bottleneck::bottleneck;
+use super::codebook::codebook;
 use super::gradient::gradient;
 use super::print;
 use super::typicality::typicality;
@@ -25,6 +26,7 @@ use crate::cli::{InformationArguments, Measure, Quantity, ReconstructionArgument
 pub(crate) fn measure(arguments: &Measure) -> anyhow::Result<ExitCode> {
     let object = match &arguments.quantity {
         Quantity::Bottleneck(arguments) => bottleneck(arguments)?,
+        Quantity::Codebook(arguments) => codebook(arguments)?,
         Quantity::Gradient(arguments) => gradient(arguments)?,
         Quantity::Typicality(arguments) => typicality(arguments)?,
         Quantity::Information(arguments) => mutual_information(arguments)?,
@@ -176,7 +178,7 @@ fn both(train: Target, test: Target) -> anyhow::Result<Target> {
 }
 
 /// An estimate beside another one of the same samples.
-fn short(estimate: &Estimate) -> Value {
+pub(super) fn short(estimate: &Estimate) -> Value {
     json!({
         "value": estimate.value,
         "unit": estimate.unit,
@@ -220,11 +222,11 @@ pub(super) fn object(estimate: Estimate, estimator: &impl Serialize, settings: &
     }))
 }
 
-fn split_settings(arguments: &SplitArguments) -> Value {
+pub(super) fn split_settings(arguments: &SplitArguments) -> Value {
     json!({ "held_out": arguments.held_out, "seed": arguments.seed })
 }
 
-fn held_out(rows: usize, arguments: &SplitArguments) -> anyhow::Result<Split> {
+pub(super) fn held_out(rows: usize, arguments: &SplitArguments) -> anyhow::Result<Split> {
     let ids: Vec<u64> = (0..rows as u64).collect();
     Ok(Split::by_id(&ids, arguments.held_out, arguments.seed)?)
 }

@@ -2,6 +2,8 @@
 
 mod bind;
 mod bottleneck;
+mod codebook;
+mod drift;
 pub(crate) mod exit;
 mod finish;
 mod gradient;
@@ -22,6 +24,7 @@ mod typicality;
 mod verify;
 
 pub(crate) use bind::bind;
+pub(crate) use drift::drift;
 pub(crate) use finish::finish;
 pub(crate) use init::init;
 pub(crate) use inspect::inspect;

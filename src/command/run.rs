@@ -95,7 +95,7 @@ fn pool_of(threads: usize) -> anyhow::Result<ThreadPool> {
 /// `check`: the pipeline with every default filled in, and the plan.
 pub(crate) fn check(cli: &Cli, arguments: &Check) -> anyhow::Result<ExitCode> {
     let plan = Plan::new(&arguments.pipeline, None, Limits::default(), runtime(cli)?)?;
-    let mut text = plan.pipeline.resolved();
+    let mut text = plan.resolved().to_owned();
     for line in plan.to_string().lines() {
         writeln!(text, "# {line}")?;
     }

@@ -15,6 +15,8 @@ pub enum Unit {
     Fraction,
     /// How many times.
     Ratio,
+    /// Units of the gradient.
+    GradientUnits,
 }
 
 /// A reason to doubt a value, or to read it with care.

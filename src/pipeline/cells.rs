@@ -13,14 +13,14 @@ use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, spl
 use super::rows::{Cell, Found, cells, row, sample};
 use super::shared::Shared;
 use super::variables::{INPUT, Label};
-use super::{Information, Measure, Plan, Reconstruction, Usable};
+use super::{Information, LayerTypicality, Measure, Plan, Reconstruction, Usable, codebook, gradient, typicality};
 use crate::archive::Checkpoint;
 use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::information::{Against, Estimator, measure};
 use crate::estimate::reconstruction::Decoded;
 use crate::estimate::usable::{Reading, Target, control, selectivity};
 use crate::estimate::{Estimate, EstimateError, Flag, Labels, Split, Unit};
-use crate::replay::ReplayError;
+use crate::replay::{Activations, ReplayError};
 use crate::table::{MeasurementRow, PositionRow, SampleId, SampleRow};
 
 /// What is measured of one checkpoint, or of some of its taps.
@@ -32,11 +32,19 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Takes the rows of later taps.
+    /// Takes the rows of later taps, or of measures of other samples.
     pub(super) fn extend(&mut self, later: Self) {
         self.measurements.extend(later.measurements);
         self.samples.extend(later.samples);
         self.positions.extend(later.positions);
+    }
+
+    /// All rows of a tap together.
+    pub(super) fn by_tap(mut self) -> Self {
+        self.measurements.sort_by_key(|row| row.tap_index);
+        self.samples.sort_by_key(|row| row.tap_index);
+        self.positions.sort_by_key(|row| row.tap_index);
+        self
     }
 }
 
@@ -45,6 +53,8 @@ struct Taps<'p> {
     plan: &'p Plan,
     measured: Range<usize>,
     layers: &'p Layers<'p>,
+    /// The output that the loss is computed from.
+    output: Option<&'p Activations>,
     compressions: Vec<&'p Compression>,
     /// Each measured tap in all compressions: several measures look at one compressed layer.
     compressed: Vec<Vec<Result<Compressed, String>>>,
@@ -60,7 +70,7 @@ struct Taps<'p> {
 pub(super) fn measure_all<'p>(
     plan: &'p Plan,
     checkpoint: &Checkpoint,
-    (measured, layers): (Range<usize>, &'p Layers<'p>),
+    (measured, layers, output): (Range<usize>, &'p Layers<'p>, Option<&'p Activations>),
     shared: &'p Shared<'p>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Measured, ReplayError> {
@@ -81,7 +91,7 @@ pub(super) fn measure_all<'p>(
         .collect();
     let readings = Readings::of_taps(plan, measured.clone(), layers, go_on)?;
     let all: Vec<Cell> = cells(plan, measured.clone()).collect();
-    let taps = Taps { plan, measured, layers, compressions, compressed, readings, shared };
+    let taps = Taps { plan, measured, layers, output, compressions, compressed, readings, shared };
     let measured = all.par_iter().map(|&cell| {
         if go_on().is_break() {
             return Err(ReplayError::Stopped);
@@ -101,9 +111,13 @@ pub(super) fn measure_all<'p>(
 fn distinct_compressions(measures: &[Measure]) -> Vec<&Compression> {
     let mut distinct = Vec::new();
     for measure in measures {
-        if let Measure::Information(Information { compress, .. }) = measure
-            && !distinct.contains(&compress)
-        {
+        let compress = match measure {
+            Measure::Information(information) => &information.compress,
+            Measure::Typicality(typicality) => &typicality.compress,
+            Measure::Codebook(codebook) => &codebook.compress,
+            _ => continue,
+        };
+        if !distinct.contains(&compress) {
             distinct.push(compress);
         }
     }
@@ -116,6 +130,15 @@ pub(super) fn missing(plan: &Plan, measure: &Measure, reason: &str) -> Vec<Found
     match measure {
         Measure::Usable(usable) if usable.given.is_none() => names(plan, usable).into_iter().map(found).collect(),
         Measure::Reconstruction(reconstruction) => decoded::names(reconstruction).into_iter().map(found).collect(),
+        Measure::Codebook(codebook) => codebook
+            .each()
+            .flat_map(|one| {
+                let parameters = Some(Measure::Codebook(one.clone()).parameters());
+                let names: Vec<_> = one.names().collect();
+                names.into_iter().map(move |name| Found { parameters: parameters.clone(), ..found(name) })
+            })
+            .collect(),
+        Measure::Gradient(gradient) => gradient::names(gradient).into_iter().map(found).collect(),
         _ => {
             let each = measure.each();
             each.iter().map(|one| Found { parameters: Some(one.parameters()), ..found(one.name()) }).collect()
@@ -153,16 +176,48 @@ impl Taps<'_> {
                 self.beyond(checkpoint, cell, usable).map(OfCell::from)
             }
             Measure::Usable(usable) => self.usable(checkpoint, cell, usable).map(OfCell::from),
+            Measure::Gradient(gradient) => {
+                let found = gradient::rows(self.plan, gradient, self.layers.get(cell.tap), self.output);
+                found.map(|found| OfCell { found, ..OfCell::default() })
+            }
+            Measure::Codebook(asked) => {
+                let rows = |layer: &Compressed| {
+                    codebook::rows(self.plan, asked, layer.scores.view(), self.shared.references[cell.place].as_ref())
+                };
+                let found = self.compressed(cell, &asked.compress).and_then(rows);
+                found.map(|found| OfCell { found, ..OfCell::default() })
+            }
+            Measure::Typicality(typicality) => self.typicality(checkpoint, cell, typicality).map(OfCell::from),
         };
         result.unwrap_or_else(|reason| OfCell { found: missing(self.plan, measure, &reason), ..OfCell::default() })
     }
 
-    /// Information between a compressed layer and the input or a label, for each setting of the estimator.
-    fn information(&self, cell: Cell, information: &Information) -> Result<Vec<Found>, String> {
-        let which = self.compressions.iter().position(|compression| *compression == &information.compress);
+    /// A layer as a measure compresses it.
+    fn compressed(&self, cell: Cell, compression: &Compression) -> Result<&Compressed, String> {
+        let which = self.compressions.iter().position(|other| *other == compression);
         let layer = &self.compressed[cell.tap - self.measured.start]
             [which.expect("every compression is among the distinct ones")];
-        let layer = layer.as_ref().map_err(Clone::clone)?;
+        layer.as_ref().map_err(Clone::clone)
+    }
+
+    /// Which samples are typical in a compressed layer.
+    fn typicality(
+        &self,
+        checkpoint: &Checkpoint,
+        cell: Cell,
+        asked: &LayerTypicality,
+    ) -> Result<(Vec<Found>, Vec<SampleRow>), String> {
+        let layer = self.compressed(cell, &asked.compress)?;
+        let (found, kept) = typicality::of_layer(self.plan, asked, layer.scores.view())?;
+        let row = sample(self.plan, checkpoint, cell);
+        let ids = self.plan.sample_ids();
+        let samples = ids.iter().zip(kept).map(|(&id, value)| SampleRow { sample: SampleId(id), value, ..row.clone() });
+        Ok((found, samples.collect()))
+    }
+
+    /// Information between a compressed layer and the input or a label, for each setting of the estimator.
+    fn information(&self, cell: Cell, information: &Information) -> Result<Vec<Found>, String> {
+        let layer = self.compressed(cell, &information.compress)?;
         let rescaled = information.margins.rescale(layer.scores.view()).map_err(|error| error.to_string())?.samples;
         let n_components = Some(rescaled.ncols());
         let estimates = self.informed(cell.place, information, &rescaled).map_err(|error| error.to_string())?;

@@ -9,6 +9,9 @@
 //! | replay | 2 n (weights + numbers that are read out), of the whole graph whichever taps are measured |
 //! | information | n w min(n, w) to compress, 40 n ln n × coordinates × settings × (1 + permutations) to estimate |
 //! | usable information | 6 folds of 4 n w min(n, w) each × (1 + permutations + draws of a control + 2 for a code) |
+//! | codebooks | n × coordinates × codewords × 30 passes × starts |
+//! | typicality | as information with one setting |
+//! | gradients | 40 n w |
 //! | reconstruction | 6 folds of n w (min(n, w) + columns) each |
 //!
 //! n are the samples, w the units of the tap.
@@ -25,7 +28,9 @@ impl Plan {
         let read_out: u64 = self.widths.iter().map(|&width| width as u64).sum();
         let weights = self.weight_bytes as u64;
         let replay = (2 * n).saturating_mul((weights / 4).saturating_add(read_out));
-        let measures = taps.map(|tap| self.cost_of_tap(self.widths[tap] as u64));
+        let of_tap =
+            |tap: usize| self.populations().map(move |population| population.cost_of_tap(self.widths[tap] as u64));
+        let measures = taps.flat_map(of_tap);
         measures.fold(weights.saturating_add(replay), u64::saturating_add)
     }
 
@@ -43,6 +48,18 @@ impl Plan {
                 let estimated = (40 * left).saturating_mul(sorted).saturating_mul(settings);
                 compressed.saturating_add(estimated.saturating_mul(1 + permutations))
             }
+            Measure::Typicality(typicality) => {
+                let left = typicality.compress.components(usize::try_from(width).unwrap_or(usize::MAX)) as u64;
+                gram.saturating_add((40 * left).saturating_mul(n.saturating_mul(u64::from(n.max(2).ilog2()))))
+            }
+            Measure::Codebook(codebook) => {
+                let left = codebook.compress.components(usize::try_from(width).unwrap_or(usize::MAX)) as u64;
+                let words: u64 = codebook.sizes.iter().map(|size| size.get() as u64).sum();
+                let passes = 30 * codebook.starts.get() as u64;
+                gram.saturating_add(n.saturating_mul(left).saturating_mul(words).saturating_mul(passes))
+            }
+            // As if there were ten classes, of the one tap that has it as of any.
+            Measure::Gradient(_) => n.saturating_mul(width).saturating_mul(40),
             Measure::Usable(usable) => {
                 let permutations = usable.permutations.map_or(0, |permutations| permutations.get() as u64);
                 let draws = usable.control.as_ref().map_or(0, |control| control.draws.get() as u64);

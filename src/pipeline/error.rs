@@ -44,6 +44,18 @@ pub enum PipelineError {
         /// What was found, what was needed, and the remedy.
         reason: String,
     },
+    /// It cannot be told how weights move.
+    #[error("drift: {reason}")]
+    Drift {
+        /// What was found, what was needed, and the remedy.
+        reason: String,
+    },
+    /// It cannot be told how typical samples are.
+    #[error("`[samples] typicality`: {reason}")]
+    Typicality {
+        /// What was found, what was needed, and the remedy.
+        reason: String,
+    },
     /// The pipeline file names an output or a label for the loss that is not there.
     #[error("`[replay] loss`: {reason}")]
     Loss {

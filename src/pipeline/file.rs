@@ -10,11 +10,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, PipelineError};
+use super::{Measure, PipelineError, TypicalityTable};
 use crate::archive::{StepFrom, Steps};
 use crate::graph::{Bind, Pooling};
 use crate::replay::Noise;
-use crate::samples::{Description, Source};
+use crate::samples::{Blocks, Description, Source};
 
 /// A whole pipeline file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -98,6 +98,9 @@ pub struct SamplesTable {
     /// An id for each sample; without it the row number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Source>,
+    /// How typical each sample is, for the table `typicality` and for subsets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typicality: Option<TypicalityTable>,
 }
 
 /// `[replay]`: how inputs go through the graph.
@@ -114,6 +117,9 @@ pub struct ReplayTable {
     /// `{ propagated = { deviation = { relative = 0.01 } } }`. Loss and accuracy are those of the network without.
     #[serde(default)]
     pub noise: Noise,
+    /// Several samples at once, for a network with a head for each: `{ fold = 2, axis = 1, filled = "batched" }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<Blocks>,
     /// What the network's own loss is computed from; without it the only output and the only label column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
@@ -161,7 +167,14 @@ impl ReplayTable {
 
 impl Default for ReplayTable {
     fn default() -> Self {
-        Self { batch: Self::default_batch(), pool: BTreeMap::new(), noise: Noise::None, loss: None, recorded: None }
+        Self {
+            batch: Self::default_batch(),
+            pool: BTreeMap::new(),
+            noise: Noise::None,
+            blocks: None,
+            loss: None,
+            recorded: None,
+        }
     }
 }
 

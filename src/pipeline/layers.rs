@@ -58,7 +58,8 @@ impl Plan {
 
     /// The taps that other taps are held against.
     fn compared_taps(&self) -> impl Iterator<Item = usize> {
-        self.pipeline.estimate.measures.iter().filter_map(|measure| match measure {
+        let measures = self.populations().flat_map(|population| &population.pipeline.estimate.measures);
+        measures.filter_map(|measure| match measure {
             Measure::Usable(usable) => match given(self, usable.given.as_deref()?) {
                 Layer::Tap(tap) => Some(tap),
                 Layer::Input => None,
@@ -66,7 +67,7 @@ impl Plan {
             Measure::Reconstruction(reconstruction) if reconstruction.of != INPUT => {
                 self.taps.iter().position(|tap| tap.name == reconstruction.of)
             }
-            Measure::Information(_) | Measure::Reconstruction(_) => None,
+            _ => None,
         })
     }
 }

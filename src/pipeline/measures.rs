@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Codebooks, Gradient, LayerTypicality, Subset};
 use crate::estimate::Permutations;
 use crate::estimate::compress::{Compression, Margins};
 use crate::estimate::information::{Estimator, Intervals};
@@ -20,6 +21,12 @@ pub enum Measure {
     Usable(Usable),
     /// How well the input, or another layer, can be rebuilt.
     Reconstruction(Reconstruction),
+    /// Signal and noise of the last layer's gradients; at the tap that it multiplies.
+    Gradient(Gradient),
+    /// What a few codewords for the layer cost, and keep of a label.
+    Codebook(Codebooks),
+    /// How far the layer and the inputs agree on which samples are typical.
+    Typicality(LayerTypicality),
 }
 
 /// Mutual information between the layer and another variable.
@@ -45,6 +52,10 @@ pub struct Information {
     /// Hold the value against this many permutations of the samples, 19 or more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permutations: Option<Permutations>,
+    /// Which samples are looked at, where they are not all: `{ typical = 0.5 }`, `{ atypical = 0.5 }`,
+    /// `{ label = { column = "digit", is = 3 } }` or `{ ids = "some.npy" }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
 }
 
 /// Usable information about a label.
@@ -73,6 +84,10 @@ pub struct Usable {
     /// Send the labels as a message: how many samples does the probe need?
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_length: Option<Prequential>,
+    /// Which samples are looked at, where they are not all: `{ typical = 0.5 }`, `{ atypical = 0.5 }`,
+    /// `{ label = { column = "digit", is = 3 } }` or `{ ids = "some.npy" }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
 }
 
 /// A control task.
@@ -127,6 +142,10 @@ pub struct Reconstruction {
     /// Keep what is rebuilt of some held-out samples, in the table `positions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Keep>,
+    /// Which samples are looked at, where they are not all: `{ typical = 0.5 }`, `{ atypical = 0.5 }`,
+    /// `{ label = { column = "digit", is = 3 } }` or `{ ids = "some.npy" }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
 }
 
 impl Reconstruction {
@@ -171,6 +190,9 @@ impl Measure {
             Self::Usable(Usable { given: Some(_), .. }) => "usable-given",
             Self::Usable(_) => "usable",
             Self::Reconstruction(_) => "reconstruction",
+            Self::Gradient(_) => "gradient-snr",
+            Self::Typicality(_) => "typical-overlap",
+            Self::Codebook(_) => "codebook-relevance",
         }
     }
 
@@ -181,15 +203,41 @@ impl Measure {
             Self::Information(information) => &information.of,
             Self::Usable(usable) => &usable.label,
             Self::Reconstruction(reconstruction) => &reconstruction.of,
+            Self::Gradient(_) => "loss",
+            Self::Typicality(_) => "input",
+            Self::Codebook(codebook) => &codebook.label,
+        }
+    }
+
+    /// The samples that are looked at, where they are not all.
+    #[must_use]
+    pub fn subset(&self) -> Option<&Subset> {
+        match self {
+            Self::Information(information) => information.subset.as_ref(),
+            Self::Usable(usable) => usable.subset.as_ref(),
+            Self::Reconstruction(reconstruction) => reconstruction.subset.as_ref(),
+            Self::Gradient(gradient) => gradient.subset.as_ref(),
+            Self::Typicality(_) => None,
+            Self::Codebook(codebook) => codebook.subset.as_ref(),
         }
     }
 
     /// The measures that give one row of their name each, in the order of the rows.
     #[must_use]
     pub fn each(&self) -> Vec<Self> {
-        let Self::Information(information) = self else { return vec![self.clone()] };
-        let estimators = information.estimator.each().into_iter();
-        estimators.map(|estimator| Self::Information(Information { estimator, ..information.clone() })).collect()
+        match self {
+            Self::Information(information) => {
+                let estimators = information.estimator.each().into_iter();
+                let one = |estimator| Self::Information(Information { estimator, ..information.clone() });
+                estimators.map(one).collect()
+            }
+            Self::Typicality(typicality) => {
+                let one = |&k| Self::Typicality(LayerTypicality { neighbors: vec![k], ..typicality.clone() });
+                typicality.neighbors.iter().map(one).collect()
+            }
+            Self::Codebook(codebook) => codebook.each().map(Self::Codebook).collect(),
+            _ => vec![self.clone()],
+        }
     }
 
     /// The measure with all its parameters, as JSON.
@@ -200,6 +248,6 @@ impl Measure {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }

@@ -7,7 +7,7 @@ use ndarray::ArrayBase;
 use super::noise::NoisePlan;
 use super::shared::with_basis;
 use super::variables::INPUT;
-use super::{Information, Measure, Plan};
+use super::{Measure, Plan};
 use crate::estimate::compress::{Basis, Compression};
 
 /// The program itself, ONNX Runtime and its kernels: 60 to 110 MB were seen with small graphs.
@@ -35,6 +35,10 @@ impl Plan {
     /// The bytes that all workers share: inputs, and what measures make of them.
     #[must_use]
     pub fn shared_bytes(&self) -> usize {
+        2 * self.feed.bytes() + self.populations().map(Self::bytes_of_variables).sum::<usize>()
+    }
+
+    fn bytes_of_variables(&self) -> usize {
         let (rows, width) = self.variables.inputs.as_ref().map_or((0, 0), ArrayBase::dim);
         let inputs = rows * width;
         let compressed: usize = self
@@ -50,7 +54,7 @@ impl Plan {
             })
             .sum();
         let targets: usize = self.variables.targets.iter().flatten().map(ArrayBase::len).sum();
-        2 * self.feed.bytes() + (inputs + compressed + targets) * size_of::<f64>()
+        (inputs + compressed + targets) * size_of::<f64>()
     }
 
     /// About what one task takes that measures these taps with so many workers and threads.
@@ -65,6 +69,14 @@ impl Plan {
     /// of the taps that are needed, and what compressions leave of them; of a basis, the activations of all checkpoints
     /// that it is taken from.
     pub(super) fn need(&self, taps: Range<usize>) -> Need {
+        let needs: Vec<Need> = self.populations().map(|population| population.own_need(taps.clone())).collect();
+        // Of one subset at a time there is a copy beside the whole.
+        let copied = needs[1..].iter().map(|need| need.worker).max().unwrap_or(0);
+        let measure = needs.iter().map(|need| need.measure).max().unwrap_or(0);
+        Need { worker: needs[0].worker.saturating_add(copied), measure }
+    }
+
+    fn own_need(&self, taps: Range<usize>) -> Need {
         let n = self.n_samples();
         let noise = self.noise.as_ref().map_or(0, NoisePlan::extra_width);
         let width = |taps: &mut dyn Iterator<Item = usize>| taps.map(|tap| self.widths[tap]).sum::<usize>();
@@ -77,9 +89,13 @@ impl Plan {
         let activations = replayed.saturating_mul(n).saturating_mul(pooled.max().unwrap_or(1));
         let mut compressions: Vec<&Compression> = Vec::new();
         for measure in measures {
-            if let Measure::Information(Information { compress, .. }) = measure
-                && !compressions.contains(&compress)
-            {
+            let compress = match measure {
+                Measure::Information(information) => &information.compress,
+                Measure::Typicality(typicality) => &typicality.compress,
+                Measure::Codebook(codebook) => &codebook.compress,
+                _ => continue,
+            };
+            if !compressions.contains(&compress) {
                 compressions.push(compress);
             }
         }

@@ -3,6 +3,10 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `decoded` | what decoders rebuild, as rows |
+//! | `codebook` | codebooks of layers, and how far they lie from the information bottleneck |
+//! | `drift` | drift and diffusion of the weights of an archive |
+//! | `heads` | networks that read blocks of samples and have a head for each slot |
+//! | `gradient` | signal and noise of the last layer's gradients |
 //! | `file` | the pipeline file: every key, its meaning and its default |
 //! | `measures` | what is measured, as the pipeline file says it |
 //! | `noise` | noise: where it enters, how large it is, what rows say of it |
@@ -13,6 +17,8 @@
 //! | `reference` | the checkpoint that the graph was exported from, and the proof of the binding |
 //! | `records` | what the training framework recorded, compared at every checkpoint |
 //! | `variables` | what layers are measured against: made once, shared by every checkpoint |
+//! | `subset` | measures of some of the samples only |
+//! | `typicality` | how typical each sample is among the inputs |
 //! | `shared` | what all checkpoints share: compressed inputs, one basis for a series |
 //! | `layers` | what a unit replays |
 //! | `ahead` | checkpoints read ahead, and compared with the ones before |
@@ -28,11 +34,15 @@
 mod ahead;
 mod bindings;
 mod cells;
+mod codebook;
 mod cost;
 mod decoded;
+mod drift;
 mod error;
 mod facts;
 mod file;
+mod gradient;
+mod heads;
 mod layers;
 mod measures;
 mod memory;
@@ -48,16 +58,21 @@ mod reference;
 mod rows;
 mod run;
 mod shared;
+mod subset;
+mod typicality;
 mod unit;
 mod units;
 mod variables;
 mod work;
 
+pub use codebook::Codebooks;
+pub use drift::{TensorDrift, drift};
 pub use error::PipelineError;
 pub use file::{
     ArchiveTable, EstimateTable, Fraction, GraphTable, Loss, Pipeline, Recorded, RecordedLosses, Reference,
     ReplayTable, SamplesTable, TableTable,
 };
+pub use gradient::{Gradient, Mixture};
 pub use measures::{Control, Information, Keep, Measure, Prequential, Reconstruction, Usable};
 pub use pieces::join_all;
 pub use plan::Plan;
@@ -65,4 +80,6 @@ pub use planned::Planned;
 pub use records::RecordCheck;
 pub use reference::Proof;
 pub use run::{Event, Finished, run};
+pub use subset::{LabelIs, Subset};
+pub use typicality::{LayerTypicality, TypicalityTable};
 pub use units::{Group, Limits, Shard};

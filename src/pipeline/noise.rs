@@ -15,14 +15,14 @@ use crate::replay::{
 use crate::samples::Samples;
 
 /// The noise of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum NoisePlan {
     ReadOut(Deviation),
     Propagated(Box<Propagation>),
 }
 
 /// Noise inside the graph.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Propagation {
     deviation: Deviation,
     side: TapSide,

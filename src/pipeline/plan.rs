@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::facts::Facts;
+use super::gradient::{self, LastTap};
+use super::heads::Heads;
 use super::noise::NoisePlan;
 use super::planned::Planned;
 use super::records::Records;
 use super::reference::{self, Bound, Proof, Trial};
 use super::shared::{basis_checkpoints, with_basis};
+use super::typicality::{self, Scores};
 use super::units::{Group, Limits};
 use super::variables::Variables;
-use super::{Loss, Measure, Pipeline, PipelineError};
+use super::{Codebooks, Loss, Measure, Pipeline, PipelineError, Subset, codebook, subset};
 use crate::archive::{Checkpoint, Series};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
@@ -23,9 +27,9 @@ use crate::store::is_url;
 use crate::table::{Asked, Origin, SCHEMA_VERSION};
 
 /// A run made definite.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
-    /// The pipeline file.
+    /// The pipeline file, with the measures that look at the samples of this plan only.
     pub pipeline: Pipeline,
     /// The name of the run: the pipeline file's, without its ending.
     pub name: String,
@@ -61,13 +65,13 @@ pub struct Plan {
     pub(super) tensors: Vec<String>,
     /// The output that loss and records are about.
     pub(super) outlet: Option<String>,
-    pub(super) records: Records,
+    pub(super) records: Arc<Records>,
     pub(super) noise: Option<NoisePlan>,
     /// What it was made of, as hashes by name.
     pub(super) facts: BTreeMap<String, String>,
     graph_hash: String,
     inputs_hash: String,
-    pub(super) model: Model,
+    pub(super) model: Arc<Model>,
     /// What messages call the model.
     pub(super) label: String,
     pub(super) graph: SessionGraph,
@@ -75,6 +79,20 @@ pub struct Plan {
     pub(super) samples: Samples,
     pub(super) variables: Variables,
     pub(super) weight_bytes: usize,
+    /// The whole pipeline file, with every default.
+    resolved: String,
+    /// The places of the measures in it.
+    pub(super) places: Vec<usize>,
+    /// Which samples are looked at, and their rows; none if all.
+    pub(super) subset: Option<Subset>,
+    pub(super) rows: Option<Vec<usize>>,
+    /// The same plan for the measures that look at some of the samples.
+    pub(super) subsets: Vec<Plan>,
+    pub(super) typicality: Option<Arc<Scores>>,
+    /// The blocks that samples are joined to.
+    pub(super) heads: Option<Arc<Heads>>,
+    /// What the last layer multiplies, where a measure is about it.
+    pub(super) last_tap: Option<LastTap>,
 }
 
 impl Plan {
@@ -147,15 +165,23 @@ impl Plan {
         let taps = select_taps(&model, &pipeline.graph.taps, &pipeline.replay.pool)?;
         let table = &pipeline.samples;
         let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref(), &table.columns)?;
+        let (heads, samples) = match &pipeline.replay.blocks {
+            None => (None, samples),
+            Some(blocks) => {
+                let (heads, joined) = Heads::join(blocks, &samples, pipeline.seed)?;
+                (Some(heads), joined)
+            }
+        };
         facts.note("samples", &samples.hash())?;
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
-        let variables = Variables::new(&pipeline, &samples, &names)?;
+        let scores = typicality::scores(&pipeline, &samples)?;
+        let mut populations = subset::populations(&folder, &pipeline, &samples, scores.as_ref(), &names)?;
         let batch = pipeline.replay.batch.get();
         let bound = reference::bind(&folder, &pipeline.graph, &model, &series).map_err(|error| facts.explain(error))?;
         let all = bound.weights.tensors().map(|tensor| tensor.name);
         facts.note("reference", &bound.weights.hash(all)?)?;
         let Trial { taps: trial, outputs, feed, proof } = reference::prove(runtime, &bound, &taps, &samples, batch)?;
-        let loss = loss(pipeline.replay.loss.as_ref(), &outputs, &samples)?;
+        let loss = loss(pipeline.replay.loss.as_ref(), &outputs, &samples.labels, heads.as_ref())?;
         let records = Records::read(&folder, pipeline.replay.recorded.as_ref(), &loss, &outputs, samples.len())?;
         facts.note("records", &records.hash())?;
         let outlet = loss.as_ref().ok().map(|(output, _)| output.as_str()).or(records.output());
@@ -165,13 +191,39 @@ impl Plan {
         let tensors: Vec<String> = binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect();
         let bases = basis_hashes(&pipeline.estimate.measures, &checkpoints, &tensors)?;
         facts.note("bases", &hash_of(&json!(bases)))?;
+        let subsets: Vec<_> = populations.iter().map(|population| &population.rows).collect();
         let (graph_hash, inputs_hash) = (model.hash(), samples.hash());
-        let hash = hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records), (&binding, &bases), runtime);
+        let hash = hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records, &subsets), (&binding, &bases), runtime);
         facts.note("plan", &hash)?;
+        let measures = &pipeline.estimate.measures;
+        let at = |(place, reason): (usize, String)| {
+            let measure = &measures[place];
+            PipelineError::Measure { number: place + 1, measure: measure.name(), reason }
+        };
+        let compares = |measure: &Measure| matches!(measure, Measure::Typicality(_));
+        if let (Some(place), None) = (measures.iter().position(compares), &scores) {
+            return Err(at((place, subset::NO_TYPICALITY.to_owned())));
+        }
+        let find = || match heads {
+            None => LastTap::find(&model, &taps, &loss),
+            Some(_) => {
+                Err("found `[replay] blocks`, and several heads have several losses; remove one of them".to_owned())
+            }
+        };
+        let last_tap = gradient::last_tap(measures, scores.is_some(), find).map_err(at)?;
+        let whole = populations.remove(0);
         let mut plan = Self {
             hash,
             groups: Vec::new(),
             facts: facts.found(),
+            resolved: pipeline.resolved(),
+            places: whole.places,
+            subset: None,
+            rows: None,
+            subsets: Vec::new(),
+            typicality: scores.map(Arc::new),
+            last_tap,
+            heads: heads.map(Arc::new),
             graph_hash,
             inputs_hash,
             name,
@@ -188,32 +240,50 @@ impl Plan {
             reference: checkpoint.name().to_owned(),
             reference_location: checkpoint.location(),
             reference_step: checkpoint.step(),
-            pipeline,
+            pipeline: whole.pipeline,
             checkpoints,
             series,
             binding,
             proof,
             taps,
             loss,
-            records,
+            records: Arc::new(records),
             noise,
             runtime,
             label: model.path().display().to_string(),
-            model,
+            model: Arc::new(model),
             graph,
             feed,
             samples,
-            variables,
+            variables: whole.variables,
         };
+        plan.subsets = populations.into_iter().map(|population| plan.of_population(population)).collect();
+        for population in plan.populations() {
+            for (measure, &place) in population.pipeline.estimate.measures.iter().zip(&population.places) {
+                if let Measure::Codebook(codebook) = measure {
+                    codebook::check(population, codebook).map_err(|reason| PipelineError::Measure {
+                        number: place + 1,
+                        measure: measure.name(),
+                        reason,
+                    })?;
+                }
+            }
+        }
         plan.groups = plan.cut(Limits::default())?;
         Ok(plan)
+    }
+
+    /// The whole pipeline file, with every default filled in.
+    #[must_use]
+    pub fn resolved(&self) -> &str {
+        &self.resolved
     }
 
     /// What all parts have in common.
     pub(super) fn origin(&self) -> Origin {
         Origin {
             plan: self.hash.clone(),
-            pipeline: self.pipeline.resolved(),
+            pipeline: self.resolved.clone(),
             seed: self.pipeline.seed,
             graph: self.graph_hash.clone(),
             inputs: self.inputs_hash.clone(),
@@ -237,9 +307,10 @@ impl Plan {
     #[must_use]
     pub fn asked_tables(&self) -> Asked {
         let mut asked = Asked::default();
-        for measure in &self.pipeline.estimate.measures {
+        for measure in self.populations().flat_map(|population| &population.pipeline.estimate.measures) {
             match measure {
-                Measure::Information(_) => {}
+                Measure::Information(_) | Measure::Gradient(_) | Measure::Codebook(_) => {}
+                Measure::Typicality(typicality) => asked.samples |= typicality.per_sample,
                 Measure::Usable(usable) => asked.samples |= usable.per_sample,
                 Measure::Reconstruction(reconstruction) => {
                     asked.samples |= reconstruction.per_sample;
@@ -291,6 +362,9 @@ impl fmt::Display for Plan {
             write!(formatter, ", of which {} train and {} test decoders", split.train.len(), split.test.len())?;
         }
         writeln!(formatter)?;
+        if let Some(heads) = &self.heads {
+            writeln!(formatter, "blocks       {}", heads.words())?;
+        }
         match self.samples.repeated() {
             0 => {}
             repeated => writeln!(
@@ -298,13 +372,26 @@ impl fmt::Display for Plan {
                 "             {repeated} have the inputs of another one: what is held out may have been seen in training"
             )?,
         }
+        if let Some(scores) = &self.typicality {
+            writeln!(formatter, "typicality   {}", scores.words())?;
+        }
         for (name, label) in &self.variables.labels {
             writeln!(formatter, "label        {name}: {}", label.words())?;
         }
         if let Some(noise) = &self.noise {
             writeln!(formatter, "noise        {}", noise.words())?;
         }
-        writeln!(formatter, "measures     {} at each tap of each checkpoint", self.pipeline.estimate.measures.len())?;
+        let measures: usize = self.populations().map(|population| population.places.len()).sum();
+        writeln!(formatter, "measures     {measures} at each tap of each checkpoint")?;
+        for population in &self.subsets {
+            let words = population.subset.as_ref().map(Subset::words).unwrap_or_default();
+            writeln!(
+                formatter,
+                "             {} of them of {words} ({} samples)",
+                population.places.len(),
+                population.n_samples()
+            )?;
+        }
         match &self.loss {
             Ok((output, label)) => writeln!(formatter, "loss         cross-entropy of `{output}` against `{label}`")?,
             Err(reason) => writeln!(formatter, "loss         none: {reason}")?,
@@ -353,22 +440,34 @@ fn beside(folder: &Path, path: &str) -> PathBuf {
 fn loss(
     table: Option<&Loss>,
     outputs: &[TensorInfo],
-    samples: &Samples,
+    columns: &[Column],
+    heads: Option<&Heads>,
 ) -> Result<Result<(String, String), String>, PipelineError> {
+    let columns = heads.map_or(columns, |heads| &heads.labels);
     let (output, label) = match table {
         Some(Loss::None) => return Ok(Err("the pipeline file says so".to_owned())),
         Some(Loss::Of { output, label }) => (output.clone(), label.clone()),
         None => (None, None),
     };
     let names: Vec<String> = outputs.iter().map(|info| info.name.clone()).collect();
-    let labels: Vec<String> = samples.labels.iter().map(|column| column.name.clone()).collect();
+    let labels: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let named = table.is_some();
     let output = choose("output", output, &names);
     let label = choose("label", label, &labels);
     let chosen = output.and_then(|output| {
         let label = label?;
         let info = outputs.iter().find(|info| info.name == output);
-        is_logits(info, samples.labels.iter().find(|column| column.name == label))?;
+        let column = columns.iter().find(|column| column.name == label);
+        match (info, heads) {
+            (Some(info), Some(heads)) => {
+                let of_one = heads.of_one(info).ok_or_else(|| {
+                    let shape = info.shape_words();
+                    format!("output `{output}` has shape {shape}, needed samples × slots × classes, or samples × classes of all slots")
+                })?;
+                is_logits(Some(&of_one), column)?;
+            }
+            _ => is_logits(info, column)?,
+        }
         Ok((output, label))
     });
     match chosen {
@@ -421,6 +520,12 @@ fn basis_hashes(
 ) -> Result<Vec<String>, PipelineError> {
     let hash = |(place, measure): (usize, &Measure)| -> Result<Vec<String>, PipelineError> {
         let mut hashes = Vec::new();
+        if let (Measure::Codebook(Codebooks { frontier: Some(_), .. }), Some(last)) = (measure, checkpoints.last()) {
+            let weights = last.open()?;
+            let names = || tensors.iter().map(String::as_str);
+            weights.load(names())?;
+            hashes.push(weights.hash(names())?);
+        }
         for (_, basis) in with_basis(std::slice::from_ref(measure)) {
             let found = basis_checkpoints(checkpoints, basis);
             for checkpoint in
@@ -442,7 +547,7 @@ fn basis_hashes(
 fn hash(
     run: &str,
     pipeline: &Pipeline,
-    (graph, inputs, records): (&str, &str, &Records),
+    (graph, inputs, records, subsets): (&str, &str, &Records, &[&Option<Vec<usize>>]),
     (binding, bases): (&Binding, &[String]),
     runtime: &Runtime,
 ) -> String {
@@ -457,6 +562,7 @@ fn hash(
         "records": records.hash(),
         "binding": feeds,
         "bases": bases,
+        "subsets": subsets,
         "onnxruntime": runtime.version(),
     });
     hash_of(&all)

@@ -71,6 +71,7 @@ fn across_compressions(rows: &[MeasurementRow], informed: &[Informed]) -> Vec<us
         one.low > other.high
             && rows[one.place].tap_index == rows[other.place].tap_index
             && (&less.of, &less.margins, &less.estimator) == (&more.of, &more.margins, &more.estimator)
+            && less.subset == more.subset
             && keeps_no_more(&less.compress, &more.compress)
             && keeps_no_more(less.input_compression(), more.input_compression())
     };
@@ -99,6 +100,7 @@ mod tests {
             variable: of.to_owned(),
             given: None,
             class: None,
+            subset: None,
             estimator: String::new(),
             compression: String::new(),
             parameters,

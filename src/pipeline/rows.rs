@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::unit::doubts;
-use super::{Measure, Plan};
+use super::{Measure, Plan, Subset};
 use crate::archive::Checkpoint;
 use crate::estimate::{Estimate, Unit};
 use crate::table::{MeasurementRow, PositionRow, SampleId, SampleRow};
@@ -36,10 +36,15 @@ impl Found {
     }
 }
 
-/// Some taps, each with every measure, in the order of the rows.
+/// Some taps, each with every measure that it has, in the order of the rows.
 pub(super) fn cells(plan: &Plan, taps: Range<usize>) -> impl Iterator<Item = Cell> {
-    let measures = plan.pipeline.estimate.measures.len();
-    taps.flat_map(move |tap| (0..measures).map(move |place| Cell { tap, place }))
+    let measures = &plan.pipeline.estimate.measures;
+    let is_there = move |cell: &Cell| match measures[cell.place] {
+        Measure::Gradient(_) => plan.last_tap.is_some_and(|last| last.tap == cell.tap),
+        _ => true,
+    };
+    let places = 0..measures.len();
+    taps.flat_map(move |tap| places.clone().map(move |place| Cell { tap, place })).filter(is_there)
 }
 
 /// The row of a value.
@@ -86,6 +91,7 @@ fn blank(plan: &Plan, checkpoint: &Checkpoint, cell: Cell, found: &Found) -> Mea
         variable: measure.variable().to_owned(),
         given: given(measure),
         class: None,
+        subset: subset(plan),
         estimator,
         compression,
         parameters: measure.parameters(),
@@ -119,6 +125,7 @@ pub(super) fn sample(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> Sample
         measure: measure.name().to_owned(),
         variable: measure.variable().to_owned(),
         given: given(measure),
+        subset: subset(plan),
         estimator: method(measure).0,
         parameters: measure.parameters(),
         sample: SampleId(0),
@@ -137,6 +144,7 @@ pub(super) fn position(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> Posi
         tap: plan.taps[cell.tap].name.clone(),
         tap_index: index(cell.tap),
         variable: measure.variable().to_owned(),
+        subset: subset(plan),
         estimator: method(measure).0,
         parameters: measure.parameters(),
         position: 0,
@@ -152,8 +160,11 @@ pub(super) fn position(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> Posi
 fn unit(measure: &str) -> Unit {
     match measure {
         "reconstruction" | "reconstruction-class" => Unit::SquaredUnits,
-        "accuracy" | "fraction-unexplained" | "r-squared" | "usable-fraction" | "selectivity" => Unit::Fraction,
-        "compression" => Unit::Ratio,
+        "accuracy" | "typical-overlap" | "fraction-unexplained" | "r-squared" | "usable-fraction" | "selectivity" => {
+            Unit::Fraction
+        }
+        "compression" | "gradient-snr" | "mixture-snr" => Unit::Ratio,
+        "gradient-snr-compat" => Unit::GradientUnits,
         _ => Unit::Nats,
     }
 }
@@ -163,6 +174,10 @@ fn given(measure: &Measure) -> Option<String> {
         Measure::Usable(usable) => usable.given.clone(),
         _ => None,
     }
+}
+
+fn subset(plan: &Plan) -> Option<String> {
+    plan.subset.as_ref().map(Subset::words)
 }
 
 fn index(tap: usize) -> u32 {
@@ -178,6 +193,9 @@ fn method(measure: &Measure) -> (String, String) {
             // It is the target that is compressed, not the layer: `parameters` has it.
             (key(&reconstruction.decoder), "none".to_owned())
         }
+        Measure::Gradient(_) => ("last-layer".to_owned(), "none".to_owned()),
+        Measure::Codebook(codebook) => ("codebook".to_owned(), key(&codebook.compress)),
+        Measure::Typicality(typicality) => ("nearest-neighbors".to_owned(), key(&typicality.compress)),
     }
 }
 

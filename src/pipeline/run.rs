@@ -18,7 +18,7 @@ use super::ahead::{Ahead, Read};
 use super::meter::Meter;
 use super::shared::Shared;
 use super::work::Work;
-use super::{PipelineError, Plan, Shard, bindings};
+use super::{PipelineError, Plan, Shard, bindings, typicality};
 use crate::table::{Folder, Unit};
 
 /// What is told while a run goes on.
@@ -90,6 +90,7 @@ pub fn run(
     let units = plan.checkpoints.iter().map(|it| Unit { step: it.step(), file: it.name().to_owned() }).collect();
     let folder = Folder::prepare(&plan.output, plan.origin(), units, plan.asked_tables())?;
     folder.write_bindings(&bindings::rows(plan))?;
+    folder.write_typicality(&typicality::rows(plan))?;
     let mine = shard.units(&plan.groups, plan.checkpoints.len());
     tell(Event::Planned(mine.len()));
     let groups: BTreeSet<usize> = mine.iter().map(|&(_, group)| group).collect();

@@ -9,6 +9,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
+use super::codebook::{self, Reference};
 use super::readings::{Readings, seed};
 use super::variables::INPUT;
 use super::{Information, Measure, PipelineError, Plan, unit};
@@ -24,7 +25,11 @@ pub(super) struct Shared<'p> {
     pub readings: Readings<'p>,
     /// For each measure, the inputs as its compression leaves them, when it is about the inputs.
     pub inputs: Vec<Option<CompressedInputs>>,
+    /// For each measure, the bottleneck that its codebooks are held against.
+    pub references: Vec<Option<Reference>>,
     bases: Vec<SeriesBasis<'p>>,
+    /// What measures of some of the samples only share, subset by subset.
+    pub subsets: Vec<Self>,
 }
 
 /// The inputs as a measure compares layers with them.
@@ -50,7 +55,10 @@ impl<'p> Shared<'p> {
     /// [`PipelineError`] when the inputs cannot be compressed, or a checkpoint of a basis cannot be replayed.
     pub(super) fn new(plan: &'p Plan, groups: &[Range<usize>], pool: &ThreadPool) -> Result<Self, PipelineError> {
         let (readings, inputs) = pool.install(|| (Readings::of_inputs(plan), inputs(plan)));
-        Ok(Self { readings, inputs: inputs?, bases: bases(plan, groups, pool)? })
+        let of_subset = |subset: &'p Plan| Self::new(subset, groups, pool);
+        let subsets = plan.subsets.iter().map(of_subset).collect::<Result<_, _>>()?;
+        let references = codebook::references(plan, pool)?;
+        Ok(Self { readings, inputs: inputs?, references, bases: bases(plan, groups, pool)?, subsets })
     }
 
     /// A tap of a checkpoint as a compression leaves it.

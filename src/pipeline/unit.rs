@@ -100,8 +100,17 @@ pub(super) fn rows(
             seconds.replay = begun.elapsed().as_secs_f64();
             score_network(plan, &replayed, &mut own);
             compare_with_records(plan, checkpoint, &replayed, &mut own);
+            let taps = measured;
+            let output = replayed.output.as_ref();
             let layers = Layers::new(places.clone(), &replayed.taps);
-            (measure_all(plan, checkpoint, (measured, &layers), shared, go_on)?, notes)
+            let mut measured = measure_all(plan, checkpoint, (taps.clone(), &layers, output), shared, go_on)?;
+            for (subset, shared) in plan.subsets.iter().zip(&shared.subsets) {
+                let cut = subset.chosen(&replayed);
+                let layers = Layers::new(places.clone(), &cut.taps);
+                let of_subset = (taps.clone(), &layers, cut.output.as_ref());
+                measured.extend(measure_all(subset, checkpoint, of_subset, shared, go_on)?);
+            }
+            (measured.by_tap(), notes)
         }
     };
     for measurement in &mut measured.measurements {
@@ -137,11 +146,14 @@ pub(super) fn judge(rows: &mut Rows, is_chain: bool) {
 
 /// The rows of a checkpoint that failed as a whole: every planned one, without a value.
 pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, (reason, fault): (&str, Fault)) -> Rows {
-    let all = cells(plan, 0..plan.taps.len()).flat_map(|cell| {
-        let missing = missing(plan, &plan.pipeline.estimate.measures[cell.place], reason);
-        missing.into_iter().map(move |found| row(plan, checkpoint, cell, found))
-    });
-    let measured = Measured { measurements: all.collect(), ..Measured::default() };
+    let of_population = |plan| {
+        cells(plan, 0..plan.taps.len()).flat_map(move |cell| {
+            let missing = missing(plan, &plan.pipeline.estimate.measures[cell.place], reason);
+            missing.into_iter().map(move |found| row(plan, checkpoint, cell, found))
+        })
+    };
+    let all = plan.populations().flat_map(of_population).collect();
+    let measured = Measured { measurements: all, ..Measured::default() }.by_tap();
     let own = checkpoint_row(plan, checkpoint, hash);
     Rows {
         measured,
@@ -162,6 +174,7 @@ pub(super) fn failures(measurements: &[MeasurementRow], checkpoint: &CheckpointR
         measure: None,
         variable: None,
         given: None,
+        subset: None,
         estimator: None,
         parameters: None,
         error: error.to_owned(),
@@ -179,6 +192,7 @@ pub(super) fn failures(measurements: &[MeasurementRow], checkpoint: &CheckpointR
             measure: Some(row.measure.clone()),
             variable: Some(row.variable.clone()),
             given: row.given.clone(),
+            subset: row.subset.clone(),
             estimator: Some(row.estimator.clone()),
             parameters: Some(row.parameters.clone()),
             ..of_checkpoint("measure", row.error.as_ref()?)
@@ -283,6 +297,10 @@ fn score_network(plan: &Plan, replayed: &Replayed, row: &mut CheckpointRow) {
 /// The network's own loss and accuracy, where the plan says what they are computed from.
 pub(super) fn scored(plan: &Plan, replayed: &Replayed) -> Option<Result<Score, ReplayError>> {
     let (Ok((output, label)), Some(logits)) = (&plan.loss, &replayed.output) else { return None };
+    if let Some(heads) = &plan.heads {
+        let (logits, values) = heads.unfold(logits.values.view(), label)?;
+        return Some(score(output, logits.view(), label, &values));
+    }
     let column = plan.samples.labels.iter().find(|column| column.name == *label);
     match &column.expect("the plan checked that the column is there").labels {
         ColumnLabels::Classes { values, .. } => Some(score(output, logits.values.view(), label, values)),

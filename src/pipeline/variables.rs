@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
 
-use super::{Information, Measure, Pipeline, PipelineError, Reconstruction, Usable};
+use super::{Codebooks, Information, Measure, Pipeline, PipelineError, Reconstruction, Usable};
 use crate::estimate::compress::Compression;
 use crate::estimate::usable::{Probe, Target};
 use crate::estimate::{Labels, Split};
@@ -14,7 +14,7 @@ use crate::samples::{Column, ColumnLabels, Samples};
 pub(super) const INPUT: &str = "input";
 
 /// The other side of every measure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Variables {
     /// Who learns and who judges, when there are decoders.
     pub split: Option<Split>,
@@ -26,8 +26,17 @@ pub(super) struct Variables {
     pub targets: Vec<Option<Array2<f64>>>,
 }
 
+/// The samples of some measures among those of the run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Members<'a> {
+    /// The ids of all samples of the run.
+    pub ids: &'a [u64],
+    /// Which rows they are, in increasing order; none if all.
+    pub rows: Option<&'a [usize]>,
+}
+
 /// A label column, cut down to the samples whose label is known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Label {
     /// The rows of these samples; none if they are all.
     rows: Option<Vec<usize>>,
@@ -68,6 +77,11 @@ impl Label {
             None => f(layer),
             Some(rows) => f(layer.select(Axis(0), rows).view()),
         }
+    }
+
+    /// The number of samples whose label is known.
+    pub(super) fn n_known(&self) -> usize {
+        self.ids.len()
     }
 
     /// The classes, if it has classes.
@@ -128,7 +142,12 @@ impl Label {
 
 impl Variables {
     /// Checks that every measure has what it asks for, and makes it.
-    pub(super) fn new(pipeline: &Pipeline, samples: &Samples, taps: &[&str]) -> Result<Self, PipelineError> {
+    pub(super) fn new(
+        pipeline: &Pipeline,
+        samples: &Samples,
+        members: Members<'_>,
+        taps: &[&str],
+    ) -> Result<Self, PipelineError> {
         let columns = samples.labels.iter();
         let mut labels: BTreeMap<String, Label> =
             columns.map(|column| (column.name.clone(), Label::new(column, samples))).collect();
@@ -157,20 +176,31 @@ impl Variables {
         });
         let targets = targets.collect::<Result<_, _>>()?;
         let held_out = |place: usize, measure: &Measure| {
-            let split = Split::by_id(&samples.ids, pipeline.estimate.held_out.get(), pipeline.seed);
-            split.map_err(|error| at(place, measure, error.to_string()))
+            // A sample that judges does so in every subset.
+            let split = Split::by_id(members.ids, pipeline.estimate.held_out.get(), pipeline.seed);
+            let split = split.map_err(|error| at(place, measure, error.to_string()))?;
+            let own = members.rows.map_or_else(|| split.clone(), |rows| split.within(rows));
+            if own.train.is_empty() || own.test.is_empty() {
+                let reason = format!(
+                    "of the samples of `subset` {} train and {} test; both sides need one at least",
+                    own.train.len(),
+                    own.test.len()
+                );
+                return Err(at(place, measure, reason));
+            }
+            Ok(own)
         };
         let mut split = None;
         for (place, measure) in measures.iter().enumerate() {
             match measure {
-                Measure::Usable(usable) => {
-                    let label = labels.get_mut(&usable.label).expect("the column was checked");
+                Measure::Usable(Usable { label: name, .. }) | Measure::Codebook(Codebooks { label: name, .. }) => {
+                    let label = labels.get_mut(name).expect("the column was checked");
                     let all = held_out(place, measure)?;
                     let own = label.rows.as_ref().map_or_else(|| all.clone(), |rows| all.within(rows));
                     if own.train.is_empty() || own.test.is_empty() {
                         let reason = format!(
                             "of the samples whose `{}` is known {} train and {} test; both sides need one at least",
-                            usable.label,
+                            name,
                             own.train.len(),
                             own.test.len()
                         );
@@ -179,7 +209,7 @@ impl Variables {
                     label.split = Some(own);
                 }
                 Measure::Reconstruction(_) => split = Some(held_out(place, measure)?),
-                Measure::Information(_) => {}
+                Measure::Information(_) | Measure::Gradient(_) | Measure::Typicality(_) => {}
             }
         }
         Ok(Self { split, labels, inputs, targets })
@@ -198,6 +228,8 @@ fn at(place: usize, measure: &Measure, reason: String) -> PipelineError {
 fn needs_inputs(measure: &Measure) -> bool {
     match measure {
         Measure::Usable(usable) => usable.given.as_deref() == Some(INPUT),
+        // Typicality has them compressed already.
+        Measure::Typicality(_) | Measure::Codebook(_) => false,
         other => other.variable() == INPUT,
     }
 }
@@ -231,6 +263,25 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> 
         }
         Measure::Usable(usable) => check_usable(usable, labels, taps),
         Measure::Reconstruction(reconstruction) => check_reconstruction(reconstruction, labels, taps),
+        Measure::Typicality(typicality) if typicality.compress.basis().is_some() => {
+            Err("`compress`: found a `basis` for the series, and densities have each layer's own; remove it".to_owned())
+        }
+        Measure::Typicality(typicality) if typicality.neighbors.is_empty() => {
+            Err("`neighbors`: found none, needed one at least, such as `neighbors = [10]`".to_owned())
+        }
+        Measure::Codebook(codebook) => {
+            if codebook.compress.basis().is_some() {
+                return Err(
+                    "`compress`: found a `basis` for the series, which codebooks do not take; remove it".to_owned()
+                );
+            }
+            if codebook.sizes.is_empty() {
+                return Err("`sizes`: found none, needed one at least, such as `sizes = [16]`".to_owned());
+            }
+            classes(&codebook.label, labels).map(drop)
+        }
+        // What these need is known once the graph is bound.
+        Measure::Gradient(_) | Measure::Typicality(_) => Ok(()),
     }
 }
 
@@ -375,7 +426,7 @@ fn pooled(images: &Array2<f64>, shape: &[usize], side: usize) -> Result<Array2<f
 }
 
 /// All inputs side by side, one row a sample.
-fn flatten(samples: &Samples) -> Result<Array2<f64>, String> {
+pub(super) fn flatten(samples: &Samples) -> Result<Array2<f64>, String> {
     let mut blocks = Vec::new();
     for input in &samples.inputs {
         if !input.array.values.is_scale() {

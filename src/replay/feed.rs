@@ -13,7 +13,7 @@ use super::session::{Element, TensorInfo};
 use crate::samples::{Input, Samples, Values};
 
 /// The inputs of a run, in the order and the types of the graph's inputs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FeedInputs {
     pub(super) inputs: Arc<Vec<(String, Values)>>,
     rows: usize,

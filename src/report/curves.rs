@@ -70,7 +70,7 @@ pub fn curves(folder: &Folder) -> Result<Vec<NamedCurve>, ReportError> {
     }
     let rows = query(
         folder,
-        "SELECT step, value, std_error, run, tap, tap_index, measure, variable, given, class, estimator, parameters \
+        "SELECT step, value, std_error, run, tap, tap_index, measure, variable, given, class, subset, estimator, parameters \
          FROM measurements WHERE value IS NOT NULL AND measure <> 'usable-curve'",
     )?;
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
@@ -88,8 +88,9 @@ pub fn curves(folder: &Folder) -> Result<Vec<NamedCurve>, ReportError> {
                     variable: text(7),
                     given: text(8),
                     class: text(9),
-                    estimator: text(10),
-                    parameters: text(11),
+                    subset: text(10),
+                    estimator: text(11),
+                    parameters: text(12),
                 },
                 points: Vec::new(),
             });

@@ -88,7 +88,7 @@ impl Phases {
         let mut columns = vec!["tap", "measure", "variable", "method", "phase", "from_step", "to_step"];
         columns.extend(["from_earliest", "from_latest", "resolved"]);
         if full {
-            columns.extend(["given", "class", "estimator", "parameters", "settings", "n_checkpoints"]);
+            columns.extend(["given", "class", "subset", "estimator", "parameters", "settings", "n_checkpoints"]);
         }
         let shown = self.phases.iter().filter(|row| full || row.curve.class.is_none());
         let rows = shown.map(|row| {
@@ -97,8 +97,8 @@ impl Phases {
             cells.extend([json!(row.phase), json!(row.from_step), json!(row.to_step)]);
             cells.extend([json!(row.from_earliest), json!(row.from_latest), json!(row.resolved)]);
             if full {
-                cells.extend([json!(curve.given), json!(curve.class), json!(curve.estimator), json!(curve.parameters)]);
-                cells.extend([json!(row.settings), json!(row.n_checkpoints)]);
+                cells.extend([json!(curve.given), json!(curve.class), json!(curve.subset), json!(curve.estimator)]);
+                cells.extend([json!(curve.parameters), json!(row.settings), json!(row.n_checkpoints)]);
             }
             cells
         });

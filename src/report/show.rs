@@ -32,8 +32,17 @@ impl Selection {
             Some(measure) => *measure == columns.measure,
             // The rows that say the same in another way are there for those who ask for them.
             None => {
-                ["information", "usable", "usable-given", "reconstruction", "loss", "accuracy"]
-                    .contains(&columns.measure.as_str())
+                [
+                    "information",
+                    "usable",
+                    "usable-given",
+                    "reconstruction",
+                    "gradient-snr",
+                    "typical-overlap",
+                    "loss",
+                    "accuracy",
+                ]
+                .contains(&columns.measure.as_str())
                     && columns.class.is_none()
                     && !is_accuracy_of_probe(columns)
             }

@@ -23,8 +23,9 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
     let checkpoints = query(folder, "SELECT step, loss, accuracy, unchanged FROM checkpoints ORDER BY step")?;
     let measurements = query(
         folder,
-        "SELECT step, tap_index, tap, measure, variable, given, estimator, unit, parameters, value, std_error, flags \
-         FROM measurements WHERE measure IN ('information', 'usable', 'usable-given', 'reconstruction') \
+        "SELECT step, tap_index, tap, measure, variable, given, subset, estimator, unit, parameters, value, std_error, flags \
+         FROM measurements WHERE measure IN ('information', 'usable', 'usable-given', 'reconstruction', 'gradient-snr', \
+         'typical-overlap') \
          ORDER BY step, tap_index",
     )?;
     let steps: Vec<i64> = checkpoints.rows.iter().filter_map(|row| row[0].as_i64()).collect();
@@ -41,6 +42,7 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
                 measure: word(rows[0], "measure"),
                 variable: some("variable"),
                 given: some("given"),
+                subset: some("subset"),
                 estimator: some("estimator"),
                 parameters: some("parameters"),
                 ..CurveColumns::default()

@@ -24,7 +24,9 @@ pub(super) fn title(columns: &CurveColumns) -> String {
         _ if variable.is_empty() => measure.to_owned(),
         _ => format!("{measure}, {variable}, {estimator}"),
     };
-    columns.class.as_ref().map_or(title.clone(), |class| format!("{title}, class {class}"))
+    let class = columns.class.iter().map(|class| format!("class {class}"));
+    let subset = columns.subset.iter().map(|subset| format!("of {subset}"));
+    std::iter::once(title).chain(class).chain(subset).collect::<Vec<_>>().join(", ")
 }
 
 /// The titles of several measures, each told from the others by the settings that differ between those of one name.
@@ -44,7 +46,8 @@ pub(super) fn titles(all: &[CurveColumns]) -> Vec<String> {
         let differs =
             |name: &&String| mates.iter().any(|&mate| settings[mate].get(*name) != settings[place].get(*name));
         let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
-        let own = settings[place].keys().filter(differs).map(|name| {
+        let told = |name: &&String| !name.contains(".subset.");
+        let own = settings[place].keys().filter(told).filter(differs).map(|name| {
             let value = &settings[place][name];
             let single = settings[place].keys().filter(|other| last(other) == last(name)).count() == 1;
             // The last word alone says enough where it has a value and no other setting ends in it.

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use half::f16;
-use ndarray::{Array2, ArrayD, Axis, IxDyn, ShapeBuilder, Slice};
+use ndarray::{Array2, ArrayD, Axis, IxDyn, ShapeBuilder, Slice, concatenate};
 use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
 use zip::ZipArchive;
 
@@ -64,6 +64,26 @@ macro_rules! for_any {
     };
 }
 
+/// Makes values of the same type by an expression, whatever that type is.
+macro_rules! map_any {
+    ($values:expr, $array:ident => $result:expr) => {
+        match $values {
+            Values::F64($array) => Values::F64($result),
+            Values::F32($array) => Values::F32($result),
+            Values::F16($array) => Values::F16($result),
+            Values::I64($array) => Values::I64($result),
+            Values::I32($array) => Values::I32($result),
+            Values::I16($array) => Values::I16($result),
+            Values::I8($array) => Values::I8($result),
+            Values::U64($array) => Values::U64($result),
+            Values::U32($array) => Values::U32($result),
+            Values::U16($array) => Values::U16($result),
+            Values::U8($array) => Values::U8($result),
+            Values::Bool($array) => Values::Bool($result),
+        }
+    };
+}
+
 impl Values {
     /// The dimensions.
     #[must_use]
@@ -102,23 +122,23 @@ impl Values {
     /// The first rows alone.
     #[must_use]
     pub fn first(&self, rows: usize) -> Self {
-        fn of<T: Clone>(array: &ArrayD<T>, rows: usize) -> ArrayD<T> {
-            array.slice_axis(Axis(0), Slice::from(..rows)).to_owned()
-        }
-        match self {
-            Self::F64(array) => Self::F64(of(array, rows)),
-            Self::F32(array) => Self::F32(of(array, rows)),
-            Self::F16(array) => Self::F16(of(array, rows)),
-            Self::I64(array) => Self::I64(of(array, rows)),
-            Self::I32(array) => Self::I32(of(array, rows)),
-            Self::I16(array) => Self::I16(of(array, rows)),
-            Self::I8(array) => Self::I8(of(array, rows)),
-            Self::U64(array) => Self::U64(of(array, rows)),
-            Self::U32(array) => Self::U32(of(array, rows)),
-            Self::U16(array) => Self::U16(of(array, rows)),
-            Self::U8(array) => Self::U8(of(array, rows)),
-            Self::Bool(array) => Self::Bool(of(array, rows)),
-        }
+        map_any!(self, array => array.slice_axis(Axis(0), Slice::from(..rows)).to_owned())
+    }
+
+    /// Some rows, in the order given.
+    #[must_use]
+    pub fn at(&self, rows: &[usize]) -> Self {
+        map_any!(self, array => array.select(Axis(0), rows))
+    }
+
+    /// Some rows for each slot, side by side along an axis: as many rows as each slot has.
+    pub(super) fn joined(&self, slots: &[Vec<usize>], axis: usize) -> Result<Self, String> {
+        Ok(map_any!(self, array => {
+            let slots: Vec<_> = slots.iter().map(|rows| array.select(Axis(0), rows)).collect();
+            let views: Vec<_> = slots.iter().map(|slot| slot.view()).collect();
+            let joined = concatenate(Axis(axis), &views).map_err(|error| error.to_string())?;
+            joined.as_standard_layout().into_owned()
+        }))
     }
 
     /// Whether the values are floating-point.

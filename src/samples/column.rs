@@ -193,6 +193,20 @@ impl Column {
         }
     }
 
+    /// What it says of the samples at some rows.
+    pub(super) fn at(&self, rows: &[usize]) -> Self {
+        fn of<T: Copy>(values: &[Option<T>], rows: &[usize]) -> Vec<Option<T>> {
+            rows.iter().map(|&row| values[row]).collect()
+        }
+        let labels = match &self.labels {
+            ColumnLabels::Classes { values, names } => {
+                ColumnLabels::Classes { values: of(values, rows), names: names.clone() }
+            }
+            ColumnLabels::Numbers(numbers) => ColumnLabels::Numbers(of(numbers, rows)),
+        };
+        Self { name: self.name.clone(), labels }
+    }
+
     /// Adds all that the column says to a hash.
     pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
         hasher.update(format!("{}\0", self.name).as_bytes());

@@ -104,6 +104,20 @@ impl Samples {
         Self { inputs: self.inputs.iter().map(first).collect(), labels: Vec::new(), ids: self.ids[..rows].to_vec() }
     }
 
+    /// The samples at some rows.
+    #[must_use]
+    pub fn at(&self, rows: &[usize]) -> Self {
+        let at = |input: &Input| {
+            let array = Array { name: input.array.name.clone(), values: input.array.values.at(rows) };
+            Input { name: input.name.clone(), array }
+        };
+        Self {
+            inputs: self.inputs.iter().map(at).collect(),
+            labels: self.labels.iter().map(|column| column.at(rows)).collect(),
+            ids: rows.iter().map(|&row| self.ids[row]).collect(),
+        }
+    }
+
     /// The number of samples whose inputs are those of an earlier one.
     #[must_use]
     pub fn repeated(&self) -> usize {

@@ -12,7 +12,7 @@ use super::row::Rows;
 use super::schema::{Parts, Table, tables};
 use super::{
     BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, Origin, PhaseRow, PositionRow, Provenance,
-    SampleRow, TableError, Unit, UnitRow, part,
+    SampleRow, TableError, TypicalityRow, Unit, UnitRow, part,
 };
 
 /// A result folder, on this machine or in an object store.
@@ -267,12 +267,25 @@ impl Folder {
     ///
     /// [`TableError::Write`], [`TableError::Encode`].
     pub fn write_bindings(&self, bindings: &[BindingRow]) -> Result<(), TableError> {
-        let found = self.there(&self.series_part(BindingRow::TABLE))?.and_then(|there| there.words);
+        self.write_of_plan(bindings)
+    }
+
+    /// Writes how typical samples are, where that was asked for; what is there of this plan stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Write`], [`TableError::Encode`].
+    pub fn write_typicality(&self, rows: &[TypicalityRow]) -> Result<(), TableError> {
+        if rows.is_empty() { Ok(()) } else { self.write_of_plan(rows) }
+    }
+
+    fn write_of_plan<R: Rows>(&self, rows: &[R]) -> Result<(), TableError> {
+        let found = self.there(&self.series_part(R::TABLE))?.and_then(|there| there.words);
         // Of another machine the last bits of a difference may differ: that is no reason to write it again and again.
         if found.and_then(|words| words.plan()).as_deref() == Some(self.origin()?.plan.as_str()) {
             return Ok(());
         }
-        self.write_series(bindings)
+        self.write_series(rows)
     }
 
     /// Writes the tables about curves; what is there already and the same stays as it is.

@@ -29,6 +29,7 @@
 //! results/data/samples/step=500/part.parquet         one row a held-out sample, where a measure keeps them
 //! results/data/positions/step=500/part.parquet       one row a position of a target, where a measure keeps them
 //! results/data/bindings/part.parquet                 one row a weight of the graph, and the proof
+//! results/data/typicality/part.parquet               one row a sample and density, where the pipeline file asks for them
 //! results/data/phases/part.parquet                   one row a stretch of training of a curve
 //! results/data/lags/part.parquet                     one row a pair of curves and an event
 //! results/tables/measurements.parquet                all of a table in one file, once `infoplane finish` was run
@@ -68,7 +69,7 @@ pub use progress::Progress;
 pub use provenance::{Origin, Provenance};
 pub use row::{
     BindingRow, CheckpointRow, CurveColumns, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow,
-    UnitRow,
+    TypicalityRow, UnitRow,
 };
 pub use schema::{Column, Kind, Parts, SCHEMA_VERSION, Table, schema_json, schema_markdown, tables};
 pub use standing::Standing;

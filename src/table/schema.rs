@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::cells::About;
 use super::row::{
-    BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, Rows, SampleRow, UnitRow,
+    BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, Rows, SampleRow,
+    TypicalityRow, UnitRow,
 };
 
 /// The version of the columns, in the metadata of every part.
-pub const SCHEMA_VERSION: &str = "5";
+pub const SCHEMA_VERSION: &str = "6";
 
 /// A table.
 #[derive(Clone, Debug, Serialize)]
@@ -138,6 +139,7 @@ pub fn tables() -> Vec<Table> {
         Table::of::<BindingRow>(),
         Table::of::<SampleRow>(),
         Table::of::<PositionRow>(),
+        Table::of::<TypicalityRow>(),
         Table::of::<PhaseRow>(),
         Table::of::<LagRow>(),
         Table::of::<UnitRow>(),

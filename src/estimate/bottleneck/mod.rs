@@ -6,14 +6,17 @@
 //! | `encoder` | a map p(t\|x) with its rate, relevance and distortion |
 //! | `iteration` | the self-consistent equations at one trade-off |
 //! | `frontier` | the curve over all trade-offs, and how far an encoder is from it |
+//! | `codebook` | quantizers of a representation, and what they cost and keep |
 //! | `gaussian` | the curve of jointly normal variables, in closed form |
 
+mod codebook;
 mod encoder;
 mod frontier;
 mod gaussian;
 mod iteration;
 mod joint;
 
+pub use codebook::{Codebook, Coded};
 pub use encoder::Encoder;
 pub use frontier::{Bottleneck, Frontier, Gap, Point, Randomness};
 pub use gaussian::gaussian_relevance;

@@ -101,11 +101,18 @@ impl Density {
             );
             return Err(EstimateError::Degenerate { reason });
         }
-        let mut order: Vec<usize> = (0..n).collect();
-        order.sort_by(|&a, &b| self.distances[a].total_cmp(&self.distances[b]).then(a.cmp(&b)));
+        let mut order = self.order();
         order.truncate(count);
         order.sort_unstable();
         Ok(order)
+    }
+
+    /// All rows, the most typical sample first, of equals the earlier one.
+    #[must_use]
+    pub fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.distances.len()).collect();
+        order.sort_by(|&a, &b| self.distances[a].total_cmp(&self.distances[b]).then(a.cmp(&b)));
+        order
     }
 
     /// The rows of the samples with at least this ln p, in increasing order; there may be none, or all.

@@ -39,7 +39,7 @@ pub(in crate::report) struct Point {
 }
 
 /// Measures that are headlines: the others follow from them.
-const MAIN: [&str; 4] = ["information", "usable", "usable-given", "reconstruction"];
+const MAIN: [&str; 6] = ["information", "usable", "usable-given", "reconstruction", "gradient-snr", "typical-overlap"];
 
 impl Measure {
     /// Whether it is one that the page speaks of first.

@@ -53,7 +53,7 @@ impl Run {
         let rows = query(
             folder,
             "SELECT step, tap, tap_index, run, measure, variable, given, class, estimator, parameters, unit, value, \
-             std_error, interval_low, interval_high, flags, error, null_high FROM measurements \
+             std_error, interval_low, interval_high, flags, error, null_high, subset FROM measurements \
              WHERE measure <> 'usable-curve'",
         )?;
         let mut run = Self {
@@ -105,6 +105,7 @@ impl Run {
                     variable: text(&row[5]),
                     given: text(&row[6]),
                     class: text(&row[7]),
+                    subset: text(&row[18]),
                     estimator: text(&row[8]),
                     parameters: text(&row[9]),
                     ..CurveColumns::default()

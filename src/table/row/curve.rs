@@ -23,6 +23,9 @@ rows! {
         /// The class that the value is about.
         #[null = "it is about all classes"]
         pub class: Option<String>,
+        /// The samples that were looked at.
+        #[null = "all samples"]
+        pub subset: Option<String>,
         /// The estimator, probe or decoder.
         #[null = "as `tap`"]
         pub estimator: Option<String>,

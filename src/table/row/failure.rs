@@ -25,6 +25,9 @@ rows! {
         /// What is known besides.
         #[null = "as `tap`, or the layer is all there is"]
         pub given: Option<String>,
+        /// The samples that were to be looked at.
+        #[null = "as `tap`, or all samples"]
+        pub subset: Option<String>,
         /// The estimator, probe or decoder.
         #[null = "as `tap`"]
         pub estimator: Option<String>,

@@ -20,6 +20,9 @@ rows! {
         /// What is known besides.
         #[null = "the layer is all there is"]
         pub given: Option<String>,
+        /// The samples that were looked at.
+        #[null = "all samples"]
+        pub subset: Option<String>,
         /// The family of probes or decoders.
         pub estimator: String,
         /// The measure with all its parameters, as JSON.
@@ -52,6 +55,9 @@ rows! {
         pub tap_index: u32,
         /// What is rebuilt: `input` or a tap.
         pub variable: String,
+        /// The samples that were looked at.
+        #[null = "all samples"]
+        pub subset: Option<String>,
         /// The decoder.
         pub estimator: String,
         /// The measure with all its parameters, as JSON.

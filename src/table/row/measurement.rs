@@ -22,6 +22,9 @@ rows! {
         /// The class that the value is about.
         #[null = "it is about all classes"]
         pub class: Option<String>,
+        /// The samples that were looked at, such as `typical 0.5`, `digit = 3`.
+        #[null = "all samples"]
+        pub subset: Option<String>,
         /// The estimator, probe or decoder.
         pub estimator: String,
         /// How the layer was compressed.

@@ -8,6 +8,7 @@ mod curve;
 mod failure;
 mod kept;
 mod measurement;
+mod typicality;
 mod unit;
 
 pub use binding::BindingRow;
@@ -16,6 +17,7 @@ pub use curve::{CurveColumns, LagRow, PhaseRow};
 pub use failure::FailureRow;
 pub use kept::{PositionRow, SampleRow};
 pub use measurement::MeasurementRow;
+pub use typicality::TypicalityRow;
 pub use unit::UnitRow;
 
 use arrow::array::ArrayRef;

@@ -1,0 +1,204 @@
+//! Signal and noise of the last layer's gradients: from its input and the output of the network, without backpropagation.
+
+use std::num::NonZeroUsize;
+
+use ndarray::Axis;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::rows::Found;
+use super::{Fraction, Measure, Plan, Subset};
+use crate::estimate::gradient::{Gradients, LastLayer, Published, Signal, Strata};
+use crate::estimate::{Estimate, Flag, Split, Unit};
+use crate::graph::{Model, Node, Pooling, Tap};
+use crate::replay::Activations;
+use crate::samples::ColumnLabels;
+
+/// The gradient of the network's own loss with respect to its last layer.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Gradient {
+    /// The samples in a minibatch.
+    pub batch: NonZeroUsize,
+    /// A minibatch that favors typical samples, held against others of its size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixture: Option<Mixture>,
+    /// Also the ratio as the first study of it computed it.
+    #[serde(default, skip_serializing_if = "super::measures::is_false")]
+    pub compat: bool,
+    /// Which samples are looked at, where they are not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
+}
+
+/// A minibatch of typical samples and others.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Mixture {
+    /// The part of the samples that is typical.
+    pub typical: Fraction,
+    /// How many samples of a minibatch are drawn from these, and how many from the others.
+    pub counts: [usize; 2],
+}
+
+/// The tap that the last layer multiplies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastTap {
+    pub tap: usize,
+    /// Whether intercepts are added.
+    intercepts: bool,
+}
+
+impl LastTap {
+    /// Finds it in the graph.
+    pub(super) fn find(model: &Model, taps: &[Tap], loss: &Result<(String, String), String>) -> Result<Self, String> {
+        let (output, _) = loss.as_ref().map_err(|reason| {
+            format!("the gradient is that of the network's own loss, and there is none: {reason}; see `[replay] loss`")
+        })?;
+        let maker = |name: &str| model.nodes().find(|node| node.outputs.first().is_some_and(|made| made == name));
+        let input = |node: &Node<'_>| node.inputs.first().cloned().unwrap_or_default();
+        let is_plain = |node: &Node<'_>| {
+            let is_one = |name: &str| node.float(name).is_none_or(|value| (value - 1.0).abs() < f32::EPSILON);
+            is_one("alpha") && is_one("beta") && node.integer("transA").unwrap_or(0) == 0
+        };
+        let node = maker(output).ok_or_else(|| format!("no node makes the output `{output}`"))?;
+        let (layer, intercepts) = match node.operator.as_str() {
+            "Gemm" if is_plain(&node) => (input(&node), node.inputs.get(2).is_some_and(|name| !name.is_empty())),
+            "MatMul" => (input(&node), false),
+            "Add" => {
+                let product = node.inputs.iter().filter_map(|name| maker(name)).find(|node| node.operator == "MatMul");
+                let constant = node.inputs.iter().any(|name| model.has_initializer(name));
+                let product = product.filter(|_| constant);
+                (product.map(|node| input(&node)).unwrap_or_default(), true)
+            }
+            _ => (String::new(), false),
+        };
+        if layer.is_empty() {
+            return Err(format!(
+                "the output `{output}` comes from a node `{}`, needed one linear layer (Gemm, MatMul, or MatMul and Add): \
+                 gradients of other layers need a graph that can be differentiated, which the runtime cannot",
+                node.operator
+            ));
+        }
+        match taps.iter().position(|tap| tap.name == layer) {
+            None => Err(format!("the last layer multiplies `{layer}`, which is no tap; add it to `[graph] taps`")),
+            Some(tap) if taps[tap].pooling == Pooling::Flatten => Ok(Self { tap, intercepts }),
+            Some(_) => Err(format!("the tap `{layer}` is pooled, and the last layer multiplies it as it is")),
+        }
+    }
+}
+
+/// The names of the rows that are always there.
+pub(super) fn names(gradient: &Gradient) -> Vec<&'static str> {
+    let mixture = gradient.mixture.is_some().then_some("mixture-snr");
+    let compat = gradient.compat.then_some("gradient-snr-compat");
+    ["gradient-snr"].into_iter().chain(mixture).chain(compat).collect()
+}
+
+/// The rows of a checkpoint.
+pub(super) fn rows(
+    plan: &Plan,
+    gradient: &Gradient,
+    layer: &Activations,
+    output: Option<&Activations>,
+) -> Result<Vec<Found>, String> {
+    let last = plan.last_tap.as_ref().expect("the plan found it");
+    let (_, label) = plan.loss.as_ref().expect("the plan checked that there is a loss");
+    let output = output.ok_or("the output of the loss was not replayed")?;
+    let column = plan.samples.labels.iter().find(|column| column.name == *label);
+    let ColumnLabels::Classes { values, .. } = &column.expect("the plan checked that the column is there").labels
+    else {
+        return Err(format!("`{label}` holds numbers, needed classes"));
+    };
+    let known: Vec<usize> = (0..values.len()).filter(|&row| values[row].is_some()).collect();
+    let labels: Vec<usize> = known.iter().filter_map(|&row| usize::try_from(values[row]?).ok()).collect();
+    let wide = |activations: &Activations| activations.values.select(Axis(0), &known).mapv(f64::from);
+    let (inputs, logits) = (wide(layer), wide(output));
+    let gradients = |intercepts: bool| -> Result<Gradients, String> {
+        let layer = LastLayer { inputs: inputs.view(), logits: logits.view(), labels: &labels, intercepts };
+        layer.gradients().map_err(|error| error.to_string())
+    };
+    let all = gradients(last.intercepts)?;
+    let signal = Signal::of(&all).map_err(|error| error.to_string())?;
+    let batch = gradient.batch.get();
+    let mut found = vec![Found::new("gradient-snr", ratio(&signal, batch, last.intercepts))];
+    let ids: Vec<u64> = known.iter().map(|&row| plan.samples.ids[row]).collect();
+    if let Some(mixture) = &gradient.mixture {
+        found.push(Found::new("mixture-snr", mixed(plan, &all, &known, mixture)));
+    }
+    if gradient.compat {
+        let published = || -> Result<Estimate, String> {
+            let order = Split::by_id(&ids, 0.5, plan.pipeline.seed).map_err(|error| error.to_string())?;
+            let order = [order.test, order.train].concat();
+            let own = Published::of(&gradients(false)?, &order, batch).map_err(|error| error.to_string())?;
+            let ratio = Published::cumulative(&[own])[0].ok_or("all minibatches have the same gradient")?;
+            let mut estimate = Estimate::new(ratio, Unit::GradientUnits, None, ids.len() / batch * batch);
+            estimate.detail("signal", own.signal);
+            estimate.detail("noise", own.noise);
+            Ok(estimate)
+        };
+        found.push(Found::new("gradient-snr-compat", published()));
+    }
+    Ok(found)
+}
+
+/// The ratio of a minibatch; zero, with a flag, where the signal cannot be told from nothing.
+fn ratio(signal: &Signal, batch: usize, intercepts: bool) -> Result<Estimate, String> {
+    if signal.noise <= 0.0 {
+        return Err("all gradients are equal: there is no noise".to_owned());
+    }
+    let value = signal.ratio(batch);
+    let std_error = value.map(|value| 0.5 * value * signal.std_error / signal.squared);
+    let mut estimate = Estimate::new(value.unwrap_or(0.0), Unit::Ratio, std_error, signal.n_samples);
+    if value.is_none() {
+        estimate.flag(Flag::Negative);
+    }
+    estimate.detail("squared_signal", signal.squared);
+    estimate.detail("squared_signal_std_error", signal.std_error);
+    estimate.detail("noise", signal.noise);
+    estimate.detail("noise_scale", signal.noise_scale());
+    estimate.detail("intercepts", intercepts);
+    Ok(estimate)
+}
+
+/// The ratio of a minibatch that favors typical samples, with what other draws of its size have in the details.
+fn mixed(plan: &Plan, gradients: &Gradients, known: &[usize], mixture: &Mixture) -> Result<Estimate, String> {
+    let fail = |error: crate::estimate::EstimateError| error.to_string();
+    let scores = plan.typicality.as_ref().expect("the plan checked that it is asked for");
+    let whole = scores.densities[0].most_typical(mixture.typical.get()).map_err(fail)?;
+    let in_whole = |row: usize| plan.rows.as_ref().map_or(row, |rows| rows[row]);
+    let member = |&row: &usize| usize::from(whole.binary_search(&in_whole(row)).is_err());
+    let members: Vec<usize> = known.iter().map(member).collect();
+    let strata = Strata::of(gradients, &members).map_err(fail)?;
+    let [typical, others] = mixture.counts;
+    let batch = (typical + others) as f64;
+    let draw = strata.mixture(&mixture.counts).map_err(fail)?;
+    let value = draw.ratio.ok_or("no minibatch has an error")?;
+    let mut estimate = Estimate::new(value, Unit::Ratio, None, gradients.len());
+    estimate.detail("mixture", json!(draw));
+    estimate.detail("simple_random", json!(strata.simple_random(batch)));
+    estimate.detail("proportional", json!(strata.proportional(batch)));
+    estimate.detail("neyman", json!(strata.neyman(batch)));
+    estimate.detail("neyman_parts", json!(strata.neyman_parts()));
+    if typical > 0 && others > 0 {
+        estimate.detail("weighted_mixture", json!(strata.weighted_mixture(&mixture.counts).map_err(fail)?));
+    }
+    Ok(estimate)
+}
+
+/// Checks that measures of gradients have what they need, and finds the last layer.
+pub(super) fn last_tap(
+    measures: &[Measure],
+    has_typicality: bool,
+    find: impl Fn() -> Result<LastTap, String>,
+) -> Result<Option<LastTap>, (usize, String)> {
+    let mut found = None;
+    for (place, measure) in measures.iter().enumerate() {
+        let Measure::Gradient(gradient) = measure else { continue };
+        if gradient.mixture.is_some() && !has_typicality {
+            return Err((place, super::subset::NO_TYPICALITY.to_owned()));
+        }
+        found = Some(find().map_err(|reason| (place, reason))?);
+    }
+    Ok(found)
+}
