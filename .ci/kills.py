@@ -17,7 +17,7 @@ from collections import Counter
 from itertools import cycle
 from pathlib import Path
 
-from same_results import contents, differences
+from same_results import contents, differences, must_be_empty
 
 PIPELINE = Path(__file__).with_name("digits-few.toml")
 SEED = 7
@@ -81,12 +81,6 @@ def torn(reference: dict[str, str], found: dict[str, str]) -> list[str]:
     return [line for line in strange if not line.startswith("too much: work/")]
 
 
-def must_be_empty(lines: list[str], when: str) -> None:
-    """Fails with what is wrong."""
-    if lines:
-        sys.exit("\n".join([f"after {when}:", *lines]))
-
-
 class Series:
     """The commands from a plan to tables, in a folder of their own."""
 
@@ -132,7 +126,7 @@ def main() -> None:
             references.append((cut, seconds, series.plan.read_bytes(), contents(series.results)))
             shutil.rmtree(folder)
         (_, _, _, whole), (_, _, _, cut_up) = references
-        must_be_empty(differences(whole, cut_up), "measuring one layer at a time")
+        must_be_empty(differences(whole, cut_up), "after measuring one layer at a time")
         planned = sum(name.startswith("data/checkpoints/") for name in whole)
         for cut, seconds, plan, reference in cycle(references):
             if hit["kills"] >= wanted:
@@ -151,11 +145,11 @@ def main() -> None:
                     found = contents(series.results)
                     hit["in the middle of the archive"] += before < series.checkpoints() < planned
                     hit["that left working files"] += any(name.startswith("work/") and name not in reference for name in found)
-                    must_be_empty(torn(reference, found), "a kill")
+                    must_be_empty(torn(reference, found), "after a kill")
                     if series.plan.exists() and series.plan.read_bytes() != plan:
                         sys.exit("after a kill: the plan has other bytes")
                 must_succeed(start(command))
-            must_be_empty(differences(reference, contents(series.results)), "the last command")
+            must_be_empty(differences(reference, contents(series.results)), "after the last command")
             hit["series"] += 1
             shutil.rmtree(folder)
     if hit["in the middle of the archive"] < wanted // 10:
