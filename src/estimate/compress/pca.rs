@@ -73,10 +73,8 @@ impl Pca {
         }
         if smaller > WIDE && wanted <= smaller / 8 {
             let deviation = (total / n as f64 / d as f64).sqrt();
-            if let Some(Leading { directions, scores }) = krylov::leading(samples, &means.to_vec(), deviation, wanted)?
-            {
-                let Directions { values, axes } = directions.above(CUTOFF);
-                let scores = scores.slice_move(s![.., ..values.len()]);
+            if let Some(leading) = krylov::leading(samples, &means.to_vec(), deviation, wanted)? {
+                let Leading { directions: Directions { values, axes }, scores } = leading.above(CUTOFF);
                 return Ok(assembled(scores, means, axes, &values, total));
             }
         }
