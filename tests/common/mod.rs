@@ -430,6 +430,11 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     walk(folder).into_iter().filter(|path| path.is_file()).map(read).collect()
 }
 
+/// All files but those that tell how long units took: each process has one of its own.
+pub(crate) fn files_but_metrics(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    files(folder).into_iter().filter(|(name, _)| !name.starts_with("metrics/")).collect()
+}
+
 /// When each file below a folder was last written.
 pub(crate) fn times(folder: &Path) -> BTreeMap<String, SystemTime> {
     let read = |path: PathBuf| (name_in(folder, &path), path.metadata().unwrap().modified().unwrap());

@@ -27,23 +27,18 @@ fn server() -> Server {
     server
 }
 
-/// All files but those that tell how long units took: each process has one of its own.
-fn without_metrics(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    files(folder).into_iter().filter(|(name, _)| !name.starts_with("metrics/")).collect()
-}
-
 /// What lies in a folder after `run` and `finish` on this machine, by name.
 pub(crate) fn on_a_disk(scene: &Scene) -> BTreeMap<String, Vec<u8>> {
     scene.run(&["--quiet"]).success();
     infoplane(["finish".as_ref(), scene.results().as_os_str()]).success();
-    without_metrics(&scene.results())
+    files_but_metrics(&scene.results())
 }
 
 /// What lies in the bucket, by name.
 pub(crate) fn in_the_bucket(server: &Server) -> BTreeMap<String, Vec<u8>> {
     let folder = TempDir::with_prefix("infoplane-s3-results-").unwrap();
     server.download("results", folder.path());
-    without_metrics(&folder.path().join("some/where"))
+    files_but_metrics(&folder.path().join("some/where"))
 }
 
 /// Names and sizes first: were all bytes printed, nobody would find the difference.
