@@ -54,18 +54,19 @@ fn different_samples_are_measured_slot_by_slot_and_together() {
     // What was recorded is of replicated samples.
     scene.replay = scene.replay.lines().next().unwrap().to_owned();
     let plan = scene.check().success();
-    contains_all(&plan, &["different samples", "samples      500", "digit: 99 classes", "digit-2: 10 classes"]);
+    contains_all(&plan, &["different samples", "samples      500", "digit: 100 classes", "digit-2: 10 classes"]);
     scene.run(&[]).success();
     let rows = scene.query("SELECT variable, value, n_samples FROM measurements WHERE step = 1000 AND tap = 'h'");
     let of = |name: &str| rows.iter().find(|row| row["variable"] == name).unwrap()["value"].as_f64().unwrap();
-    assert!(rows.iter().all(|row| row["n_samples"] == 500));
+    // One pair of digits occurs once, and says nothing of itself.
+    assert!(rows.iter().all(|row| row["n_samples"] == if row["variable"] == "digit" { 499 } else { 500 }), "{rows:?}");
     // Each head knows its digit, neither of them all of it (ln 10 = 2.3), and both together more than either.
     for slot in ["digit-1", "digit-2"] {
         assert!((0.4..2.3).contains(&of(slot)) && of("digit") > of(slot), "{rows:?}");
     }
     let accuracy = &scene.query("SELECT accuracy, n_samples FROM checkpoints WHERE step = 1000")[0];
-    // Replicated images are easier: .862.
-    assert!((0.6..0.95).contains(&accuracy["accuracy"].as_f64().unwrap()), "{accuracy}");
+    // As numpy has it of the same pairs, but for a tie that single precision may break otherwise.
+    assert!((accuracy["accuracy"].as_f64().unwrap() - 0.789).abs() < 2e-3, "{accuracy}");
     let ids = scene.query("SELECT step FROM measurements WHERE measure = 'information'");
     assert_eq!(ids.len(), 3 * 2 * 3);
 }
@@ -76,7 +77,8 @@ fn a_sample_in_a_context_is_judged_by_the_first_head() {
     scene.replay = scene.replay.lines().next().unwrap().to_owned();
     scene.run(&[]).success();
     let row = &scene.query("SELECT accuracy, n_samples FROM checkpoints WHERE step = 1000")[0];
-    assert!((0.6..0.95).contains(&row["accuracy"].as_f64().unwrap()) && row["n_samples"] == 1000, "{row}");
+    // As numpy has it of the same pairs.
+    assert!((row["accuracy"].as_f64().unwrap() - 0.813).abs() < 2e-3 && row["n_samples"] == 1000, "{row}");
 }
 
 #[test]
