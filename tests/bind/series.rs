@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::common::{contains_all, files};
+use crate::common::{contains_all, files, files_but_metrics};
 use crate::zoo::{KSG, Zoo, flags};
 
 /// Seven checkpoints of the MLP, of which some repeat and some keep layers.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::common::{Archive, Outcome, Scene, command, files, infoplane};
+use crate::common::{Archive, Outcome, Scene, command, files_but_metrics, infoplane};
 use crate::server::Server;
 
 /// Where results go in these tests.

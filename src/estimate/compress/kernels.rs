@@ -2,7 +2,6 @@
 //! runs; only this file of the folder names pulp.
 //!
 //! The order of the sums depends on the width of the registers, hence the last bits on the machine, but on nothing else.
-#![expect(clippy::inline_always, reason = "code that is not inlined is compiled for the oldest machine")]
 
 use pulp::{Arch, Simd, WithSimd};
 
