@@ -22,6 +22,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 UNITS = 4
+# File systems allow a file some ten thousand names.
+LINKS = 20_000
 
 
 def archive(folder: pathlib.Path, checkpoints: int, taps: int) -> None:
@@ -53,11 +55,11 @@ def archive(folder: pathlib.Path, checkpoints: int, taps: int) -> None:
     for step in range(checkpoints):
         path = folder / "archive" / f"step-{step:06}.safetensors"
         # The last one is the one that the graph was exported from, and the others share their bytes on the disk.
-        if step in (0, checkpoints - 1):
-            body[0] = weights[0].tobytes()[0] ^ (1 if step == 0 else 0)
+        if step % LINKS == 0 or step == checkpoints - 1:
+            body[0] = weights[0].tobytes()[0] ^ (0 if step == checkpoints - 1 else 1)
             path.write_bytes(start + body)
         else:
-            os.link(folder / "archive" / "step-000000.safetensors", path)
+            os.link(folder / "archive" / f"step-{step - step % LINKS:06}.safetensors", path)
     (folder / "chain.toml").write_text(f"""seed = 1
 [archive]
 checkpoints = "archive"
@@ -101,7 +103,10 @@ def spread(results: pathlib.Path, steps: range) -> None:
             part = table / f"step={step}" / "part.parquet"
             if not part.exists():
                 part.parent.mkdir()
-                os.link(measured[0], part)
+                if step % LINKS == 0:
+                    shutil.copy(measured[0], part)
+                else:
+                    os.link(table / f"step={step - step % LINKS}" / "part.parquet", part)
 
 
 def measure(program: str, checkpoints: int, taps: int, cut: int, folder: pathlib.Path) -> None:

@@ -103,19 +103,20 @@ fn any_cut_any_number_of_shards_and_any_order_give_the_bytes_of_one_run() {
 }
 
 #[test]
-fn units_of_two_machines_are_put_together_by_finish() {
+fn units_of_six_machines_are_put_together_by_finish() {
     let scene = small();
     scene.run(&["--quiet"]).success();
-    let [one, other] = ["one", "other"].map(|name| scene.path(name));
     let plan = planned(&scene, "cut.plan", &["--taps-per-unit", "1"]);
-    for (results, shard) in [(&one, "0/2"), (&other, "1/2")] {
-        run(&plan, &["--shard", shard, "--output", &text(results)]).success();
-    }
-    // What a process that was killed just before it could put them together leaves behind.
-    for path in walk(&other.join("work/pieces")).into_iter().filter(|path| path.is_file()) {
-        let to = one.join(path.strip_prefix(&other).unwrap());
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(&path, to).unwrap();
+    let one = scene.path("machine-0");
+    for machine in 0..6 {
+        let own = scene.path(&format!("machine-{machine}"));
+        run(&plan, &["--shard", &format!("{machine}/6"), "--output", &text(&own)]).success();
+        // What processes that are killed just before they could put them together leave behind.
+        for path in walk(&own.join("work/pieces")).into_iter().filter(|path| path.is_file() && own != one) {
+            let to = one.join(path.strip_prefix(&own).unwrap());
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(&path, to).unwrap();
+        }
     }
     assert!(infoplane(["status".as_ref(), one.as_os_str()]).success().contains("0 of 3 checkpoints done"));
     finish(&one).success();
