@@ -30,7 +30,7 @@ def upload(folder):
 
 
 def compare(folder):
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{PREFIX}/")
     # Each process tells in a file of its own how long it took.
     names = {found["Key"].removeprefix(f"{PREFIX}/") for page in pages for found in page["Contents"]}
     needed = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

@@ -8,6 +8,7 @@ use crate::estimate::{EstimateError, SampleError};
 use crate::graph::GraphError;
 use crate::replay::ReplayError;
 use crate::samples::SamplesError;
+use crate::store::StoreError;
 use crate::table::TableError;
 
 /// Why a run could not start, or could not go on.
@@ -207,6 +208,9 @@ pub enum PipelineError {
     /// A stage failed.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// The object store of a plan file gave or took nothing.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The inputs cannot be measured against.
     #[error("inputs: {0}")]
     Inputs(#[from] SampleError),
@@ -226,6 +230,7 @@ impl PipelineError {
         match self {
             Self::Archive(error) | Self::Graph(GraphError::Archive(error)) => error.fault(),
             Self::Table(error) if error.is_unreachable() => Fault::Unreachable,
+            Self::Store(error) if error.is_unreachable() => Fault::Unreachable,
             _ => Fault::Other,
         }
     }

@@ -15,6 +15,7 @@ use tempfile::NamedTempFile;
 use super::units::Group;
 use super::{PipelineError, Plan};
 use crate::archive::{Checkpoint, Series, StepFrom};
+use crate::store::{Condition, Store, StoreError, is_url};
 use crate::table::Unit;
 
 /// The version of the format.
@@ -66,7 +67,7 @@ impl Planned {
     pub fn new(plan: &Plan, pipeline: &Path) -> Result<Self, PipelineError> {
         let read = |source| PipelineError::Read { path: pipeline.to_owned(), source };
         let place = |text: &str| -> Result<PathBuf, PipelineError> {
-            if text.contains("://") { Ok(text.into()) } else { absolute(text).map_err(read) }
+            if is_url(text) { Ok(text.into()) } else { absolute(text).map_err(read) }
         };
         let checkpoints = plan.series.checkpoints();
         let selected: Vec<u64> = plan.checkpoints.iter().map(Checkpoint::step).collect();
@@ -102,7 +103,16 @@ impl Planned {
     /// [`PipelineError::PlanFile`] for one that is not whole, was changed, or is of another version.
     pub fn open(path: &Path) -> Result<Self, PipelineError> {
         let wrong = |reason: String| PipelineError::PlanFile { path: path.to_owned(), reason };
-        let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot read: {error}")))?;
+        let text = match url(path) {
+            None => fs::read_to_string(path),
+            Some(url) => {
+                let (store, key) = Store::at(url)?;
+                let found = store.read(&key, |_| Ok::<_, StoreError>(()))?;
+                let (bytes, _) = found.ok_or_else(|| StoreError::Missing { url: url.to_owned() })?;
+                String::from_utf8(bytes.into()).map_err(io::Error::other)
+            }
+        };
+        let text = text.map_err(|error| wrong(format!("cannot read: {error}")))?;
         let not_one = |number: usize, error: &serde_json::Error| {
             wrong(format!("line {number}: {error}; needed the file that `infoplane plan` wrote"))
         };
@@ -130,26 +140,30 @@ impl Planned {
     ///
     /// [`PipelineError::PlanFile`] when another plan is there: none is ever replaced.
     pub fn write(&self, path: &Path) -> Result<bool, PipelineError> {
-        let wrong = |reason: String| PipelineError::PlanFile { path: path.to_owned(), reason };
-        let failed = |error: io::Error| wrong(format!("cannot write: {error}"));
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
-        file.write_all(self.text(&self.header.hash).as_bytes())
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(failed)?;
-        match file.persist_noclobber(path) {
-            Ok(_) => Ok(true),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => match Self::open(path)? {
-                found if found.header.hash == self.header.hash => Ok(false),
-                found => Err(wrong(format!(
-                    "found another plan ({}), needed no file or this plan ({}); plans are never replaced: choose another \
-                     file with `--output`",
-                    short(&found.header.hash),
-                    short(&self.header.hash)
-                ))),
-            },
-            Err(error) => Err(failed(error.error)),
+        let text = self.text(&self.header.hash);
+        let is_new = match url(path) {
+            None => create(path, &text).map_err(|error| PipelineError::PlanFile {
+                path: path.to_owned(),
+                reason: format!("cannot write: {error}"),
+            })?,
+            Some(url) => {
+                let (store, key) = Store::at(url)?;
+                store.put(&key, &text.into(), &Condition::Absent)?
+            }
+        };
+        if is_new {
+            return Ok(true);
         }
+        let found = Self::open(path)?.header.hash;
+        if found == self.header.hash {
+            return Ok(false);
+        }
+        let (found, own) = (short(&found), short(&self.header.hash));
+        let reason = format!(
+            "found another plan ({found}), needed no file or this plan ({own}); plans are never replaced: choose another \
+             file with `--output`"
+        );
+        Err(PipelineError::PlanFile { path: path.to_owned(), reason })
     }
 
     /// Where it is written unless the user says otherwise: a changed archive has another name.
@@ -244,6 +258,24 @@ impl Planned {
 
     fn own_hash(&self) -> String {
         blake3::hash(self.text("").as_bytes()).to_hex().to_string()
+    }
+}
+
+/// A place in an object store.
+fn url(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| is_url(text))
+}
+
+/// Writes a file, complete or not at all; false if there is one.
+fn create(path: &Path, text: &str) -> io::Result<bool> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error.error),
     }
 }
 

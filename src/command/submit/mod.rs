@@ -5,6 +5,7 @@ use std::path::{Path, absolute};
 use std::process::ExitCode;
 
 use infoplane::pipeline::{Group, Planned, Shard};
+use infoplane::store::is_url;
 
 use super::print;
 use crate::cli::{Engine, Submit};
@@ -26,7 +27,11 @@ pub(crate) fn submit(arguments: &Submit) -> anyhow::Result<ExitCode> {
     let (shards, threads) = (arguments.shards.get(), arguments.threads.get());
     let memory = arguments.memory.unwrap_or_else(|| memory(planned.groups(), threads));
     let minutes = arguments.minutes.map_or_else(|| minutes(&planned, shards, threads), Into::into);
-    let path = |path: &Path| -> anyhow::Result<String> { Ok(quoted(&absolute(path)?.display().to_string())) };
+    let path = |path: &Path| -> anyhow::Result<String> {
+        let is_url = path.to_str().is_some_and(is_url);
+        let path = if is_url { path.to_owned() } else { absolute(path)? };
+        Ok(quoted(&path.display().to_string()))
+    };
     let plan = path(&arguments.plan)?;
     let program = path(&current_exe()?)?;
     // In a manifest the program is that of the image.
