@@ -81,7 +81,7 @@ END
     local place=1 node
     for node in "${nodes[@]}"; do
         place=$((place + 1))
-        echo "NodeName=$node NodeHostname=$node NodeAddr=192.0.2.$place Port=17000 CPUs=4 RealMemory=16000 State=UNKNOWN"
+        echo "NodeName=$node NodeHostname=$node NodeAddr=192.0.2.$place Port=17000 CPUs=1 RealMemory=16000 State=UNKNOWN"
     done
 }
 
