@@ -17,11 +17,12 @@ from collections import Counter
 from itertools import cycle
 from pathlib import Path
 
-from same_results import contents, differences
+from same_results import contents, differences, must_be_empty
 
 PIPELINE = Path(__file__).with_name("digits-few.toml")
 SEED = 7
-ATTEMPTS = 3
+# To plan, to run and to finish.
+ATTEMPTS = (1, 6, 2)
 CUTS = ([], ["--taps-per-unit", "1"])
 
 
@@ -37,23 +38,37 @@ def must_succeed(process: subprocess.Popen) -> None:
         sys.exit(f"`{' '.join(process.args)}` ended with {process.returncode}: {said}")
 
 
-def disturb(commands: list[list[str]], moments: list[float]) -> int:
-    """Starts the commands together and kills each at its moment, in seconds; how many were killed before they were through."""
-    began = time.monotonic()
-    processes = [start(command) for command in commands]
+class Moment:
+    """So many seconds after so many checkpoints are there."""
+
+    def __init__(self, series: "Series", checkpoints: int, seconds: float) -> None:
+        self.series, self.checkpoints, self.seconds = series, checkpoints, seconds
+        self.began = None
+
+    def has_come(self) -> bool:
+        if self.began is None and self.series.checkpoints() >= self.checkpoints:
+            self.began = time.monotonic()
+        return self.began is not None and time.monotonic() - self.began >= self.seconds
+
+
+def disturb(command: list[str], moments: list[Moment]) -> int:
+    """Starts a command once for each moment and kills it then; how many were killed before they were through."""
+    left = [(start(command), moment) for moment in moments]
     kills = 0
     try:
-        for moment, process in sorted(zip(moments, processes), key=lambda pair: pair[0]):
-            try:
-                process.wait(max(0, moment - (time.monotonic() - began)))
-            except subprocess.TimeoutExpired:
+        while left:
+            process, moment = left.pop(0)
+            if process.poll() is not None:
+                must_succeed(process)
+            elif moment.has_come():
                 process.kill()
                 process.communicate()
                 kills += 1
             else:
-                must_succeed(process)
+                left.append((process, moment))
+                time.sleep(0.001)
     finally:
-        for process in processes:
+        for process, _ in left:
             process.kill()
             process.wait()
     return kills
@@ -64,12 +79,6 @@ def torn(reference: dict[str, str], found: dict[str, str]) -> list[str]:
     strange = [line for line in differences(reference, found) if not line.startswith("missing")]
     # What lies in `work` is not for readers.
     return [line for line in strange if not line.startswith("too much: work/")]
-
-
-def must_be_empty(lines: list[str], when: str) -> None:
-    """Fails with what is wrong."""
-    if lines:
-        sys.exit("\n".join([f"after {when}:", *lines]))
 
 
 class Series:
@@ -85,6 +94,10 @@ class Series:
             [*quiet, "run", "--plan", str(self.plan), "--threads", "1"],
             [infoplane, "finish", str(self.results)],
         ]
+
+    def checkpoints(self) -> int:
+        """How many checkpoints are there."""
+        return sum(1 for _ in (self.results / "data" / "checkpoints").glob("step=*/part.parquet"))
 
     def undisturbed(self) -> list[float]:
         """Runs the commands; the seconds that each takes."""
@@ -113,30 +126,33 @@ def main() -> None:
             references.append((cut, seconds, series.plan.read_bytes(), contents(series.results)))
             shutil.rmtree(folder)
         (_, _, _, whole), (_, _, _, cut_up) = references
-        must_be_empty(differences(whole, cut_up), "measuring one layer at a time")
+        must_be_empty(differences(whole, cut_up), "after measuring one layer at a time")
         planned = sum(name.startswith("data/checkpoints/") for name in whole)
         for cut, seconds, plan, reference in cycle(references):
             if hit["kills"] >= wanted:
                 break
             series = Series(infoplane, folder, cut)
             folder.mkdir()
-            for command, whole_time in zip(series.commands, seconds):
-                for _ in range(ATTEMPTS):
-                    copies = chance.choice([1, 2])
-                    moments = [chance.uniform(0, whole_time) for _ in range(copies)]
-                    hit["kills"] += disturb([command] * copies, moments)
+            for command, attempts, whole_time in zip(series.commands, ATTEMPTS, seconds):
+                for _ in range(attempts):
+                    before = series.checkpoints()
+                    moments = []
+                    for _ in range(chance.choice([1, 2])):
+                        more = chance.randrange(planned - before) if "run" in command and before < planned else 0
+                        # Without a checkpoint to wait for any time may do, with one about the time of the next.
+                        moments.append(Moment(series, before + more, chance.uniform(0, 2 * whole_time / planned if more else whole_time)))
+                    hit["kills"] += disturb(command, moments)
                     found = contents(series.results)
-                    there = sum(name.startswith("data/checkpoints/") for name in found)
-                    hit["with some checkpoints there and some not"] += 0 < there < planned
-                    hit["with working files left"] += any(name.startswith("work/") and name not in reference for name in found)
-                    must_be_empty(torn(reference, found), "a kill")
+                    hit["in the middle of the archive"] += before < series.checkpoints() < planned
+                    hit["that left working files"] += any(name.startswith("work/") and name not in reference for name in found)
+                    must_be_empty(torn(reference, found), "after a kill")
                     if series.plan.exists() and series.plan.read_bytes() != plan:
                         sys.exit("after a kill: the plan has other bytes")
                 must_succeed(start(command))
-            must_be_empty(differences(reference, contents(series.results)), "the last command")
+            must_be_empty(differences(reference, contents(series.results)), "after the last command")
             hit["series"] += 1
             shutil.rmtree(folder)
-    if hit["with some checkpoints there and some not"] < wanted // 10:
+    if hit["in the middle of the archive"] < wanted // 10:
         sys.exit(f"too few kills hit a run at its work to prove anything: {dict(hit)}")
     told = ", ".join(f"{count} {what}" for what, count in hit.items())
     print(f"kill -9: {told}; every series ended with the {len(reference)} files of an undisturbed one, the same bytes")

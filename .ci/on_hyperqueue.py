@@ -42,7 +42,7 @@ def in_cluster(script: Path, folder: Path) -> None:
     from hyperqueue import Job, LocalCluster
     from hyperqueue.cluster import WorkerConfig
 
-    with LocalCluster(server_dir=folder / "server") as cluster:
+    with LocalCluster(server_dir=str(folder / "server")) as cluster:
         for _ in range(2):
             cluster.start_worker(WorkerConfig(cores=1))
         job = Job(default_workdir=folder)

@@ -76,7 +76,6 @@ MessageTimeout=5
 TCPTimeout=2
 KillWait=2
 ReturnToService=2
-RequeueExit=75,143
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 END
     local place=1 node

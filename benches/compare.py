@@ -233,7 +233,8 @@ def races(options, scratch):
                 continue
             # As many steps on both sides: no stop before.
             mlp = f"{{ mlp = {{ max-steps = {STEPS}, patience = {STEPS} }} }}"
-            rival = [RIVALS / "network.py", x, y, "--steps", STEPS]
+            # The first time PyTorch takes twice as long.
+            rival = [RIVALS / "network.py", x, y, "--steps", STEPS, "--repeat", 3]
             yield Race(f"mlp-decoder-{d}", threads, measure(*words, mlp), rival, True)
 
 
@@ -275,13 +276,13 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="infoplane-compare-") as scratch:
         scratch = Path(scratch)
-        write(scratch)
         chosen = [
             race
             for race in races(options, scratch)
             if not options.race or any(race.name.startswith(name) for name in options.race)
             if options.threads in (None, race.threads)
         ]
+        write(scratch, [d for d in (64, 512, 4096) if any(race.name.endswith(f"-{d}") for race in chosen)])
         for number in range(options.rounds):
             for race in chosen:
                 race.round()

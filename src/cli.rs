@@ -1,6 +1,6 @@
 //! The command line: structures only, no logic.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -61,6 +61,13 @@ Examples:
   infoplane plan my.toml -o my.plan --memory 8G        checkpoints that take more are cut into groups of taps
   infoplane run --plan my.plan --shard 0/64            and all the others, anywhere, in any order, any number of times";
 
+const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  infoplane submit slurm --plan my.plan --shards 64 | sbatch
+  infoplane submit hyperqueue --plan my.plan --shards 64 > my.sh && hq submit my.sh
+  infoplane submit kubernetes --plan /data/my.plan --shards 64 --image my/infoplane --claim data --mount /data | kubectl apply -f -
+  infoplane finish --plan my.plan                      once they are through";
+
 const BIND_EXIT_CODES: &str = "\
 Exit codes:
   0    proven: every weight was found by its value, the outputs agree, and so do all records
@@ -99,7 +106,8 @@ Exit codes:
 
 Example:
   infoplane run my.toml --shard 0/8        and all the others, anywhere, in any order
-  infoplane finish results/my              the same bytes as after one run";
+  infoplane finish results/my              the same bytes as after one run
+  infoplane finish --plan my.plan          the same of a plan: nothing that it lists may be missing";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -152,9 +160,17 @@ pub(crate) enum Command {
     /// The standard views of result folders: what each layer knew, the best checkpoints, flags and failures.
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
+    /// How far a run is, on however many machines: told by its results alone.
+    #[command(
+        after_help = "Example:\n  watch -n 60 infoplane status results/my        done, failed and missing checkpoints, the rate, the time that is left"
+    )]
+    Status(Results),
+    /// Print a job script or manifest that runs the shards of a plan; submits nothing.
+    #[command(after_help = SUBMIT_EXAMPLES)]
+    Submit(Submit),
     /// Check that every planned checkpoint is there, and put each table into one file; safe to run again.
     #[command(after_help = FINISH_EXIT_CODES)]
-    Finish(Finish),
+    Finish(Results),
     /// Every table and column: name, type, unit, meaning, and what a null says.
     Schema(Schema),
     /// The completion script of a shell.
@@ -370,14 +386,61 @@ pub(crate) struct Show {
     pub(crate) variable: Option<String>,
 }
 
-/// `finish`
+/// `finish` and `status`
 #[derive(Debug, Args)]
-pub(crate) struct Finish {
+pub(crate) struct Results {
     /// The result folder.
-    pub(crate) results: PathBuf,
+    #[arg(required_unless_present = "plan")]
+    pub(crate) results: Option<PathBuf>,
+    /// The plan that was run, in place of its result folder, or to hold another folder against.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
     /// What is there, missing and failed, as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `submit`
+#[derive(Debug, Args)]
+pub(crate) struct Submit {
+    /// What is to run the shards.
+    pub(crate) engine: Engine,
+    /// What `infoplane plan` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: PathBuf,
+    /// The number of shards: tasks of the array, or indexes of the job.
+    #[arg(long)]
+    pub(crate) shards: NonZeroUsize,
+    /// Threads of each task.
+    #[arg(long, default_value = "4")]
+    pub(crate) threads: NonZeroUsize,
+    /// The memory of each task [default: what the plan's units take with so many threads, and a quarter more].
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<u64>,
+    /// The time limit of each task in minutes [default: guessed from the costs of the plan, on the safe side].
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) minutes: Option<NonZeroU64>,
+    /// Kubernetes: the image that has `infoplane`.
+    #[arg(long, required_if_eq("engine", "kubernetes"))]
+    pub(crate) image: Option<String>,
+    /// Kubernetes: the claim of the volume that has the plan and what it names.
+    #[arg(long, value_name = "NAME", required_if_eq("engine", "kubernetes"))]
+    pub(crate) claim: Option<String>,
+    /// Kubernetes: where that volume is mounted: at the path that it has where the plan was written.
+    #[arg(long, value_name = "FOLDER", required_if_eq("engine", "kubernetes"))]
+    pub(crate) mount: Option<PathBuf>,
+}
+
+/// What runs the shards of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// A job array.
+    Slurm,
+    /// An Indexed Job.
+    Kubernetes,
+    /// A task array.
+    #[value(name = "hyperqueue")]
+    HyperQueue,
 }
 
 /// `schema`

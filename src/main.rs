@@ -43,6 +43,8 @@ fn main() -> ExitCode {
         Command::Report(arguments) => command::report(arguments),
         Command::Plot(arguments) => command::plot(arguments),
         Command::Show(arguments) => command::show(arguments),
+        Command::Status(arguments) => command::status(arguments),
+        Command::Submit(arguments) => command::submit(arguments),
         Command::Finish(arguments) => command::finish(arguments),
         Command::Schema(arguments) => command::schema(arguments),
         Command::Completions(arguments) => command::completions(arguments),

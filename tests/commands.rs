@@ -26,10 +26,23 @@ fn help_names_the_commands_and_the_exit_codes() {
     );
     contains_all(
         &help,
-        &["130 stopped by SIGINT", "143 stopped by SIGTERM", "infoplane run pipelines/digits.toml", "--offline"],
+        &[
+            "65 a checkpoint is corrupt",
+            "75 stopped by SIGTERM",
+            "130 stopped by SIGINT",
+            "infoplane run pipelines/digits.toml",
+            "--offline",
+        ],
     );
     let commands = [
-        ("run", &["<PIPELINE>", "--threads", "--shard <I/N>", "--output <FOLDER>"][..]),
+        (
+            "run",
+            &["[PIPELINE]", "--plan <FILE>", "--memory <SIZE>", "--threads", "--shard <I/N>", "--output <FOLDER>"][..],
+        ),
+        ("plan", &["<PIPELINE>", "--output <FILE>", "--results <FOLDER>", "--memory <SIZE>", "--taps-per-unit <TAPS>"]),
+        ("status", &["[RESULTS]", "--plan <FILE>", "--json"]),
+        ("submit", &["slurm", "kubernetes", "hyperqueue", "--plan <FILE>", "--shards <SHARDS>", "--memory <SIZE>"]),
+        ("finish", &["[RESULTS]", "--plan <FILE>", "--json"]),
         ("check", &["<PIPELINE>"]),
         ("inspect", &["<PATH>"]),
         ("measure", &["information", "usable", "reconstruction", "bottleneck", "gradient", "typicality"]),
@@ -52,7 +65,7 @@ fn wrong_arguments_are_refused() {
         [&["run", "p.toml", "--shard", "3/3"][..], &["run", "p.toml", "--threads", "0"], &["measure"], &["fly"], &[]]
     {
         let outcome = run_program(arguments);
-        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert_eq!(outcome.code, Some(64), "{outcome:?}");
         assert!(outcome.out.is_empty() && !outcome.err.is_empty(), "{outcome:?}");
     }
     contains_all(&run_program(["run", "p.toml", "--shard", "3/3"]).err, &["3/3", "needed I/N with I from 0 to N − 1"]);

@@ -78,19 +78,21 @@ def split(ids, test_fraction, seed):
     return order[n_test:], order[:n_test]
 
 
-def write(folder):
+def write(folder, widths=(64, 512, 4096)):
+    """The arrays of the comparisons: small ones, and those of layers of the given widths."""
     folder = Path(folder)
     for d in (1, 4, 8):
         for name, values in zip("xy", pair(10_000, d), strict=True):
             np.save(folder / f"{name}{d}.npy", values)
     mixing = normals(50, 64 * 784).reshape(64, 784)
     noise = normals(51, 10_000 * 784).reshape(10_000, 784)
-    for d in (64, 512, 4096):
-        z, labels = layer(10_100, d, 10, 40)
+    for d in widths:
+        z, _ = layer(10_100, d, 10, 40)
         np.save(folder / f"layer{d}.npy", z[:10_000].astype(np.float32))
         np.save(folder / f"layer{d}-test.npy", z[10_000:].astype(np.float32))
         # A target of 784 pixels that the layer knows in part.
         np.save(folder / f"target{d}.npy", (z[:10_000, :64] @ mixing / 8 + noise).astype(np.float32))
+    labels = np.arange(10_100) % 10
     np.save(folder / "labels.npy", labels[:10_000])
     np.save(folder / "labels-test.npy", labels[10_000:])
 

@@ -164,12 +164,6 @@ pub enum Fault {
 }
 
 impl ArchiveError {
-    /// Whether an object store did not answer: no checkpoint is at fault then.
-    #[must_use]
-    pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_unreachable())
-    }
-
     /// Whether it helps to try again.
     #[must_use]
     pub fn fault(&self) -> Fault {
@@ -183,6 +177,12 @@ impl ArchiveError {
             Self::Store(StoreError::Unreachable { .. } | StoreError::Changed { .. }) => Fault::Unreachable,
             _ => Fault::Other,
         }
+    }
+
+    /// Whether the same command may succeed later: an object store did not answer.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_unreachable())
     }
 
     pub(super) fn read(path: impl Display, source: io::Error) -> Self {

@@ -1,7 +1,9 @@
 //! One safetensors file whose header was read: mapped, or an object in a store.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use memmap2::{Advice, Mmap};
@@ -11,6 +13,9 @@ use super::location::Location;
 use super::weights::Place;
 use super::{ArchiveError, folder};
 use crate::store::Object;
+
+/// Bytes that are read at a time only to see that they can be: few enough to stay in a processor's cache.
+const CHUNK: usize = 256 << 10;
 
 /// One file of a checkpoint.
 #[derive(Debug)]
@@ -22,7 +27,7 @@ pub(super) struct Opened {
 
 #[derive(Debug)]
 enum Data {
-    Mapped(Mmap),
+    Mapped(Mmap, File),
     Remote(Object),
 }
 
@@ -61,7 +66,7 @@ fn map(path: &Path) -> Result<(Opened, Header), ArchiveError> {
     // SAFETY: archives are finished files; the documentation says not to run over one that is being written.
     let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
     let header = parsed(&map, map.len() as u64).map_err(invalid)?;
-    Ok((Opened { name: path.display().to_string(), data: Data::Mapped(map) }, header))
+    Ok((Opened { name: path.display().to_string(), data: Data::Mapped(map, file) }, header))
 }
 
 /// The header of a file of `size` bytes that starts with `first`.
@@ -77,7 +82,13 @@ impl Opened {
     /// The bytes of a tensor, brought now if they are not there.
     pub(super) fn bytes<'a>(&'a self, place: &'a Place) -> Result<&'a [u8], ArchiveError> {
         let object = match &self.data {
-            Data::Mapped(map) => return Ok(slice(map, &place.entry.bytes)),
+            Data::Mapped(map, file) => {
+                if place.readable.get().is_none() {
+                    read_through(file, &place.entry.bytes).map_err(|source| ArchiveError::read(&self.name, source))?;
+                    place.readable.get_or_init(|| ());
+                }
+                return Ok(slice(map, &place.entry.bytes));
+            }
             Data::Remote(object) => object,
         };
         if place.loaded.get().is_none() {
@@ -89,7 +100,7 @@ impl Opened {
     /// Brings some tensors, unless they are there.
     pub(super) fn load(&self, places: &[&Place]) -> Result<(), ArchiveError> {
         match &self.data {
-            Data::Mapped(map) => {
+            Data::Mapped(map, _) => {
                 for Range { start, end } in places.iter().map(|place| place.entry.bytes.clone()) {
                     // Only advice: where a system takes none, reading is a little slower.
                     let [start, length] = [start, end - start].map(|bytes| usize::try_from(bytes).unwrap_or(0));
@@ -108,10 +119,21 @@ impl Opened {
     /// URL, size and version of an object; none for a file on this machine, and where a server tells no version.
     pub(super) fn version(&self) -> Option<String> {
         match &self.data {
-            Data::Mapped(_) => None,
+            Data::Mapped(..) => None,
             Data::Remote(object) => object.identity(),
         }
     }
+}
+
+/// Reads a range and keeps nothing of it: what a disk cannot read, or what was cut off since the header was read, is an
+/// error here. Where it is met first through the map, the system ends the process.
+fn read_through(file: &File, range: &Range<u64>) -> io::Result<()> {
+    let length = |start: u64| usize::try_from(range.end - start).map_or(CHUNK, |rest| rest.min(CHUNK));
+    let mut buffer = vec![0; length(range.start)];
+    for start in range.clone().step_by(CHUNK) {
+        file.read_exact_at(&mut buffer[..length(start)], start)?;
+    }
+    Ok(())
 }
 
 /// Brings tensors of an object.

@@ -30,6 +30,8 @@ pub(super) struct Place {
     pub(super) entry: Entry,
     /// The bytes, once they came from a store.
     pub(super) loaded: OnceLock<Bytes>,
+    /// Set once the bytes of a file were seen to be there.
+    pub(super) readable: OnceLock<()>,
     pub(super) hash: OnceLock<blake3::Hash>,
 }
 
@@ -141,7 +143,8 @@ impl Weights {
         }
         let file = self.files.len();
         self.places.extend(entries.into_iter().map(|(name, entry)| {
-            let place = Place { file, entry, loaded: OnceLock::new(), hash: OnceLock::new() };
+            let place =
+                Place { file, entry, loaded: OnceLock::new(), readable: OnceLock::new(), hash: OnceLock::new() };
             (name, place)
         }));
         self.files.push(opened);

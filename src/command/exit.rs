@@ -21,8 +21,12 @@ pub(crate) const TRY_AGAIN: u8 = 75;
 
 /// The exit code of an error.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
-    let of_results = if is_unreachable(error) { TRY_AGAIN } else { FAILED };
-    let code = error.downcast_ref().map_or(of_results, |error: &PipelineError| match error {
+    let is_out_of_reach = error.downcast_ref().is_some_and(TableError::is_unreachable)
+        || matches!(error.downcast_ref(), Some(ReportError::Table(error)) if error.is_unreachable());
+    if is_out_of_reach {
+        return ExitCode::from(TRY_AGAIN);
+    }
+    let code = error.downcast_ref().map_or(FAILED, |error: &PipelineError| match error {
         PipelineError::Stopped { signal: SIGTERM, .. } => TRY_AGAIN,
         PipelineError::Stopped { signal, .. } => 128 + u8::try_from(*signal).unwrap_or(0),
         PipelineError::PlanFile { .. }
@@ -38,10 +42,4 @@ pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
         },
     });
     ExitCode::from(code)
-}
-
-/// Whether the store of a result folder did not answer.
-fn is_unreachable(error: &anyhow::Error) -> bool {
-    error.downcast_ref().is_some_and(TableError::is_unreachable)
-        || error.downcast_ref().is_some_and(ReportError::is_unreachable)
 }

@@ -1,29 +1,36 @@
 //! `finish`: is everything there, and all of it in one file a table.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use infoplane::pipeline;
+use infoplane::pipeline::{self, Planned};
 use infoplane::report;
 use infoplane::table::{Folder, Standing, Unit};
 
 use super::phases::write_phases;
 use super::print;
-use crate::cli::Finish;
+use crate::cli::Results;
 
 /// Checkpoints that are listed one by one.
 const LISTED: usize = 20;
 
 /// `finish`
-pub(crate) fn finish(arguments: &Finish) -> anyhow::Result<ExitCode> {
-    pipeline::join_all(&Folder::open_in_place(&arguments.results)?)?;
-    let folder = Folder::open_parts(&arguments.results)?;
+pub(crate) fn finish(arguments: &Results) -> anyhow::Result<ExitCode> {
+    let (results, planned) = located(arguments)?;
+    let at_work = Folder::at_work(&results)?;
+    pipeline::join_all(&at_work)?;
+    let mut folder = Folder::open_parts(&results)?;
+    if let Some(planned) = planned {
+        folder.expect(planned.plan_hash(), planned.checkpoints())?;
+    }
     let standing = folder.standing()?;
     let mut text = String::new();
     if standing.is_whole() {
         write_phases(&folder)?;
         let files = folder.compact()?;
         let swept = folder.sweep()?;
+        at_work.drop_all_pieces()?;
         list(&mut text, "failed", &standing.failed)?;
         for row in report::query(&folder, "SELECT step, error FROM failures WHERE what = 'checkpoint'")?.rows {
             writeln!(text, "  step {}: {}", row[0], row[1].as_str().unwrap_or_default())?;
@@ -31,7 +38,7 @@ pub(crate) fn finish(arguments: &Finish) -> anyhow::Result<ExitCode> {
         if swept > 0 {
             writeln!(text, "working files of stopped runs deleted: {swept}")?;
         }
-        let place = arguments.results.join("tables");
+        let place = results.join("tables");
         writeln!(text, "{}; {} tables in {}", words(&standing), files.len(), place.display())?;
     } else {
         list(&mut text, "missing", &standing.missing)?;
@@ -45,7 +52,7 @@ pub(crate) fn finish(arguments: &Finish) -> anyhow::Result<ExitCode> {
     if !standing.is_whole() {
         anyhow::bail!(
             "`{}`: found {} of {} checkpoints, needed all; run the pipeline (or the shards that stopped) again",
-            arguments.results.display(),
+            results.display(),
             standing.planned - standing.missing.len(),
             standing.planned
         );
@@ -53,7 +60,15 @@ pub(crate) fn finish(arguments: &Finish) -> anyhow::Result<ExitCode> {
     Ok(if standing.failed_rows == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn list(text: &mut String, what: &str, units: &[Unit]) -> std::fmt::Result {
+/// The result folder, and the plan that it is to have.
+pub(super) fn located(arguments: &Results) -> anyhow::Result<(PathBuf, Option<Planned>)> {
+    let planned = arguments.plan.as_deref().map(Planned::open).transpose()?;
+    let own = planned.as_ref().map(|planned| planned.output().to_owned());
+    let results = arguments.results.clone().or(own).expect("the command line has one of the two");
+    Ok((results, planned))
+}
+
+pub(super) fn list(text: &mut String, what: &str, units: &[Unit]) -> std::fmt::Result {
     for unit in units.iter().take(LISTED) {
         writeln!(text, "{what}: step {} ({})", unit.step, unit.file)?;
     }

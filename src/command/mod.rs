@@ -18,6 +18,8 @@ mod report;
 mod results;
 mod run;
 mod shell;
+mod status;
+mod submit;
 mod typicality;
 mod verify;
 
@@ -33,6 +35,8 @@ pub(crate) use report::{plot, report};
 pub(crate) use results::{query, schema, show};
 pub(crate) use run::{check, run};
 pub(crate) use shell::{completions, man};
+pub(crate) use status::status;
+pub(crate) use submit::submit;
 pub(crate) use verify::verify;
 
 use std::io::{self, Write};

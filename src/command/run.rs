@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 use anyhow::Context;
@@ -24,6 +24,9 @@ use crate::cli::{Check, Cli, Run};
 
 /// `run`: measures, and ends with a table of what each layer knew.
 pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
+    // Until there is something to keep, a signal simply ends the process; SIGTERM as schedulers want it.
+    let planning = Arc::new(AtomicBool::new(true));
+    flag::register_conditional_shutdown(SIGTERM, exit::TRY_AGAIN.into(), Arc::clone(&planning))?;
     let threads = arguments.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let pool = pool_of(threads.get())?;
     let runtime = runtime(cli)?;
@@ -37,8 +40,8 @@ pub(crate) fn run(cli: &Cli, arguments: &Run) -> anyhow::Result<ExitCode> {
     let shard = arguments.shard.map_or(Ok(Shard::whole()), |(index, count)| Shard::new(index, count))?;
     let is_cut = plan.groups.len() > 1;
     let progress = if is_cut { Progress::new(cli, "units", "unit") } else { Progress::new(cli, "checkpoints", "ckpt") };
-    // Until here there is nothing to keep, and a signal simply ends the process.
     let signal = watch_signals()?;
+    planning.store(false, Ordering::Relaxed);
     let stopping = || match signal.load(Ordering::Relaxed) {
         0 => None,
         signal => i32::try_from(signal).ok(),
@@ -117,8 +120,9 @@ pub(super) fn runtime(cli: &Cli) -> anyhow::Result<&'static Runtime> {
 fn watch_signals() -> anyhow::Result<Arc<AtomicUsize>> {
     let signal = Arc::new(AtomicUsize::new(0));
     for number in [SIGINT, SIGTERM] {
-        let again = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&again))?;
+        let again = Arc::new(AtomicBool::new(false));
+        let code = if number == SIGTERM { exit::TRY_AGAIN.into() } else { 128 + number };
+        flag::register_conditional_shutdown(number, code, Arc::clone(&again))?;
         flag::register(number, again)?;
         flag::register_usize(number, Arc::clone(&signal), usize::try_from(number)?)?;
     }

@@ -84,6 +84,25 @@ pub(super) fn copy_centered<T: Element>(values: ArrayView1<'_, T>, means: &[f64]
     );
 }
 
+/// Writes one row less `means` and times `factor`, rounded, before whatever `target` has beyond it.
+pub(super) fn copy_scaled<T: Element, P>(
+    values: ArrayView1<'_, T>,
+    means: &[f64],
+    factor: f64,
+    target: &mut [P],
+    round: impl Fn(f64) -> P,
+) {
+    let values = contiguous(values);
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((target, &value), &mean) in target.iter_mut().zip(values.iter()).zip(means) {
+                *target = round((value.into() - mean) * factor);
+            }
+        },
+    );
+}
+
 /// Adds the distances to `origin`, and their squares.
 fn add_distances<T: Element>(values: &[T], origin: &[f64], sums: &mut [f64], squares: &mut [f64]) {
     Arch::new().dispatch(

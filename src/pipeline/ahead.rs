@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use blake3::Hash;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -40,6 +41,8 @@ pub(super) struct Next<'p> {
     pub identity: String,
     /// The tensors that are the same as in the checkpoint before; none where there is none before.
     pub unchanged: Option<Vec<String>>,
+    /// The seconds that reading it took, and the bytes that were read.
+    pub took: (f64, u64),
 }
 
 /// The checkpoint that was read last, as the next one is compared with it.
@@ -50,7 +53,7 @@ struct Before {
     hashes: Option<BTreeMap<String, Hash>>,
 }
 
-/// Tells what is there of a checkpoint of this identity.
+/// Tells what is there of a unit that is made of this identity.
 type Done<'d> = &'d dyn Fn(&str) -> Result<Option<Kept>, PipelineError>;
 
 /// Reads checkpoints one after another.
@@ -77,13 +80,11 @@ impl<'p> Ahead<'p> {
     /// Those of `done`, and a store that is out of reach: no checkpoint is at fault then.
     pub(super) fn read(&mut self, place: usize, done: Done<'_>) -> Result<Read<'p>, PipelineError> {
         let checkpoint = &self.plan.checkpoints[place];
-        if let Some((_, next)) = self.last.take_if(|(last, _)| *last == place) {
-            if let Some(kept) = done(&next.identity)? {
-                self.last = Some((place, next));
-                return Ok(Read::Done { checkpoint, kept });
-            }
-            self.last = Some((place, next.clone()));
-            return Ok(Read::Weights(next));
+        if let Some((_, next)) = self.last.as_ref().filter(|(last, _)| *last == place) {
+            return Ok(match done(&next.identity)? {
+                Some(kept) => Read::Done { checkpoint, kept },
+                None => Read::Weights(Next { took: (0.0, 0), ..next.clone() }),
+            });
         }
         // Let go before the next one is brought.
         self.last = None;
@@ -103,6 +104,7 @@ impl<'p> Ahead<'p> {
         checkpoint: &'p Checkpoint,
         done: Done<'_>,
     ) -> Result<Read<'p>, PipelineError> {
+        let begun = Instant::now();
         let weights = checkpoint.open()?;
         let own = self.pool.install(|| weights.identity(self.names()))?;
         let mut before = self.take_before(place)?;
@@ -123,7 +125,9 @@ impl<'p> Ahead<'p> {
             same.map(|(name, _)| name.clone()).collect()
         });
         self.before = Some(Before { place, identity: own, hashes: Some(hashes) });
-        let next = Next { checkpoint, weights: Arc::new(weights), hash, identity, unchanged };
+        let wanted = weights.tensors().filter(|tensor| self.plan.tensors.iter().any(|name| name == tensor.name));
+        let took = (begun.elapsed().as_secs_f64(), wanted.map(|tensor| tensor.n_bytes()).sum());
+        let next = Next { checkpoint, weights: Arc::new(weights), hash, identity, unchanged, took };
         if self.plan.groups.len() > 1 {
             self.last = Some((place, next.clone()));
         }

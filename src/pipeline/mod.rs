@@ -27,6 +27,7 @@
 //! | `cells` | one checkpoint's taps, each measured in all ways |
 //! | `readings` | what probes read of labels: fitted once, used by every measure that asks |
 //! | `rows` | values turned into rows |
+//! | `meter` | what units take |
 //! | `work` | one unit, from what was read to what is written |
 //! | `run` | all units of a shard, in parallel, resumable |
 
@@ -45,6 +46,7 @@ mod heads;
 mod layers;
 mod measures;
 mod memory;
+mod meter;
 mod noise;
 mod pieces;
 mod plan;

@@ -41,7 +41,7 @@ pub(super) fn keep(
     let piece = Piece { identity: identity.to_owned(), taps: plan.taps.len(), is_chain: unit::is_chain(plan), rows };
     let mut bytes = Vec::new();
     ciborium::into_writer(&piece, &mut bytes).expect("rows can be written as CBOR, and memory takes them");
-    Ok(folder.keep_piece(step, &name(identity, &taps), &bytes)?)
+    Ok(folder.keep_piece(step, &name(identity, &taps), bytes)?)
 }
 
 /// The rows without a value of a unit that is there already.
@@ -55,7 +55,7 @@ pub(super) fn kept(
     (identity, taps): (&str, Range<usize>),
 ) -> Result<Option<usize>, PipelineError> {
     let found = read(folder, step, &name(identity, &taps))?;
-    Ok(found.filter(|piece| piece.identity == identity).map(|piece| piece.rows.failed()))
+    Ok(found.filter(|piece| piece.identity == identity).map(|piece| piece.rows.failed_in(&taps)))
 }
 
 /// Writes the parts of a checkpoint if its pieces are all there, and tells whether they were.
@@ -131,7 +131,7 @@ pub(super) fn write(folder: &Folder, step: u64, identity: &str, rows: &Rows) -> 
 
 fn read(folder: &Folder, step: u64, name: &str) -> Result<Option<Piece>, PipelineError> {
     let Some(bytes) = folder.read_piece(step, name)? else { return Ok(None) };
-    ciborium::from_reader(bytes.as_slice())
+    ciborium::from_reader(bytes.as_ref())
         .map(Some)
         .map_err(|error| PipelineError::Piece { path: folder.piece(step, name), reason: error.to_string() })
 }

@@ -189,6 +189,12 @@ impl Planned {
         self.header.units
     }
 
+    /// The number of checkpoints that are to be measured.
+    #[must_use]
+    pub fn n_checkpoints(&self) -> usize {
+        self.checkpoints.iter().filter(|line| line.selected).count()
+    }
+
     /// The hash that parts of this plan carry.
     #[must_use]
     pub fn plan_hash(&self) -> &str {

@@ -15,6 +15,7 @@ use std::thread;
 use rayon::ThreadPool;
 
 use super::ahead::{Ahead, Read};
+use super::meter::Meter;
 use super::shared::Shared;
 use super::work::Work;
 use super::{PipelineError, Plan, Shard, bindings, typicality};
@@ -95,13 +96,15 @@ pub fn run(
     let groups: BTreeSet<usize> = mine.iter().map(|&(_, group)| group).collect();
     let groups: Vec<Range<usize>> = groups.into_iter().map(|group| plan.groups[group].taps.clone()).collect();
     let shared = Shared::new(plan, &groups, pool)?;
-    let work = Work { plan, folder, shared, pool, stopping, tell, failure: Mutex::new(None) };
+    let workers = workers.min(mine.len());
+    let meter = Meter::new();
+    let work = Work { plan, folder, shared, pool, stopping, tell, failure: Mutex::new(None), meter, workers };
     let tally = Mutex::new(Finished { folder: plan.output.clone(), ..Finished::default() });
     // No place in the channel: what is read ahead waits in the hand of the reader.
     let (give, take) = sync_channel(0);
     let take = Arc::new(Mutex::new(take));
     thread::scope(|scope| {
-        for _ in 0..workers.min(mine.len()) {
+        for _ in 0..workers {
             let take = Arc::clone(&take);
             let (work, tally) = (&work, &tally);
             scope.spawn(move || {
@@ -148,6 +151,7 @@ pub fn run(
     if let Some(error) = work.failure.into_inner().expect("no worker panicked while it failed") {
         return Err(error);
     }
+    work.meter.finish(&work.folder)?;
     // A signal that comes when all is done stops nothing.
     if finished.done + finished.kept < mine.len()
         && let Some(signal) = stopping()

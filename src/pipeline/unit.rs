@@ -1,12 +1,14 @@
 //! One unit: some taps of a checkpoint, replayed, measured, turned into rows.
 
 use std::ops::{ControlFlow, Range};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cells::{Measured, measure_all, missing};
 use super::layers::Layers;
+use super::meter::Seconds;
 use super::noise::{Disturbed, NoisePlan};
 use super::processing::flag_gains;
 use super::records::NOT_AS_RECORDED;
@@ -39,6 +41,9 @@ pub(super) struct Rows {
     /// What is wrong with the checkpoint, where nothing of it could be measured.
     #[serde(skip)]
     pub fault: Option<Fault>,
+    /// What it took.
+    #[serde(skip)]
+    pub seconds: Seconds,
 }
 
 impl Rows {
@@ -46,6 +51,13 @@ impl Rows {
     pub(super) fn failed(&self) -> usize {
         let measurements = self.measured.measurements.iter().filter(|row| row.value.is_none()).count();
         measurements + usize::from(self.checkpoint.error.is_some())
+    }
+
+    /// How many of them are of some taps; what is wrong with the checkpoint itself counts with the first tap.
+    pub(super) fn failed_in(&self, taps: &Range<usize>) -> usize {
+        let is_in = |row: &MeasurementRow| row.value.is_none() && taps.contains(&(row.tap_index as usize));
+        let measurements = self.measured.measurements.iter().filter(|row| is_in(row)).count();
+        measurements + usize::from(self.checkpoint.error.is_some() && taps.start == 0)
     }
 
     /// Whether nothing of the checkpoint could be measured.
@@ -76,6 +88,8 @@ pub(super) fn rows(
     }
     own.unchanged = unchanged;
     let places = plan.replayed_taps(measured.clone());
+    let begun = Instant::now();
+    let mut seconds = Seconds::default();
     let (mut measured, notes) = match replayed(plan, &places, checkpoint, weights, go_on) {
         Err(PipelineError::Replay(ReplayError::Stopped)) => return Err(ReplayError::Stopped),
         Err(error) => {
@@ -83,6 +97,7 @@ pub(super) fn rows(
             return Ok(failed(plan, checkpoint, Some(hash), (&error.to_string(), fault)));
         }
         Ok(Disturbed { replayed, notes }) => {
+            seconds.replay = begun.elapsed().as_secs_f64();
             score_network(plan, &replayed, &mut own);
             compare_with_records(plan, checkpoint, &replayed, &mut own);
             let taps = measured;
@@ -104,7 +119,8 @@ pub(super) fn rows(
             measurement.details = with_noise(&measurement.details, note);
         }
     }
-    Ok(Rows { measured, checkpoint: own, fault: None })
+    seconds.measure = begun.elapsed().as_secs_f64() - seconds.replay;
+    Ok(Rows { measured, checkpoint: own, fault: None, seconds })
 }
 
 /// Whether later taps see what earlier ones see, so that none of them can know more.
@@ -139,7 +155,12 @@ pub(super) fn failed(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>, (
     let all = plan.populations().flat_map(of_population).collect();
     let measured = Measured { measurements: all, ..Measured::default() }.by_tap();
     let own = checkpoint_row(plan, checkpoint, hash);
-    Rows { measured, checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own }, fault: Some(fault) }
+    Rows {
+        measured,
+        checkpoint: CheckpointRow { error: Some(reason.to_owned()), ..own },
+        fault: Some(fault),
+        seconds: Seconds::default(),
+    }
 }
 
 /// What could not be had of a checkpoint: the whole, its loss, or single measures.

@@ -18,6 +18,8 @@ pub struct Group {
     pub cost: u64,
     /// About the memory that a task takes that works on one such unit at a time, with one thread.
     pub bytes: u64,
+    /// What each further worker takes, with a thread of its own.
+    pub bytes_per_worker: u64,
 }
 
 /// How large a unit may be.
@@ -106,7 +108,13 @@ impl Plan {
             while end < self.taps.len() && fits(first..end + 1) {
                 end += 1;
             }
-            groups.push(Group { taps: first..end, cost: self.cost(first..end), bytes: bytes(first..end) });
+            let need = self.need(first..end);
+            groups.push(Group {
+                taps: first..end,
+                cost: self.cost(first..end),
+                bytes: bytes(first..end),
+                bytes_per_worker: need.worker.saturating_add(need.measure) as u64,
+            });
             first = end;
         }
         Ok(groups)
@@ -139,7 +147,11 @@ mod tests {
     use super::*;
 
     fn groups(costs: &[u64]) -> Vec<Group> {
-        costs.iter().enumerate().map(|(place, &cost)| Group { taps: place..place + 1, cost, bytes: 1 }).collect()
+        costs
+            .iter()
+            .enumerate()
+            .map(|(place, &cost)| Group { taps: place..place + 1, cost, bytes: 1, bytes_per_worker: 1 })
+            .collect()
     }
 
     fn shards(costs: &[u64], checkpoints: usize, count: usize) -> Vec<Vec<(usize, usize)>> {

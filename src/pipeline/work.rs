@@ -3,17 +3,19 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::time::Instant;
 
 use rayon::ThreadPool;
 
 use super::ahead::{Kept, Next, Read};
+use super::meter::{Meter, since_1970};
 use super::run::{Event, Finished};
 use super::shared::Shared;
 use super::unit::{self, Rows};
 use super::{PipelineError, Plan, pieces};
 use crate::archive::{Checkpoint, Fault};
 use crate::replay::ReplayError;
-use crate::table::Folder;
+use crate::table::{Folder, UnitRow};
 
 /// What the workers share.
 pub(super) struct Work<'a> {
@@ -24,6 +26,8 @@ pub(super) struct Work<'a> {
     pub stopping: &'a (dyn Fn() -> Option<i32> + Sync),
     pub tell: &'a (dyn Fn(Event) + Sync),
     pub failure: Mutex<Option<PipelineError>>,
+    pub meter: Meter,
+    pub workers: usize,
 }
 
 /// What became of one unit.
@@ -47,10 +51,6 @@ impl Work<'_> {
     }
 
     /// What is there of a unit already: the parts of its checkpoint, or its own piece of them.
-    ///
-    /// # Errors
-    ///
-    /// [`PipelineError::Table`].
     pub(super) fn kept(&self, place: usize, group: usize, identity: &str) -> Result<Option<Kept>, PipelineError> {
         let step = self.plan.checkpoints[place].step();
         if let Some(failed_rows) = self.folder.done(step, identity)? {
@@ -78,10 +78,17 @@ impl Work<'_> {
                 (self.tell)(Event::Kept { file: checkpoint.name().to_owned() });
                 return Ok(Outcome::Kept { failed_rows, fault: None });
             }
-            Read::Weights(next) => match self.measured(group, &next)? {
-                Some(rows) => (next.checkpoint, next.identity, rows),
-                None => return Ok(Outcome::Dropped),
-            },
+            Read::Weights(next) => {
+                let started = since_1970();
+                let Some(rows) = self.measured(group, &next)? else { return Ok(Outcome::Dropped) };
+                let mut row = self.metrics(group, &next, &rows);
+                row.started = started.as_secs_f64();
+                let begun = Instant::now();
+                let outcome = self.write(group, next.checkpoint, &next.identity, rows)?;
+                row.write_time = begun.elapsed().as_secs_f64();
+                self.meter.add(&self.folder, row)?;
+                return Ok(outcome);
+            }
             Read::Failed { checkpoint, error, .. } if self.folder.has(checkpoint.step(), &self.plan.hash)? => {
                 // What was measured while the file could be read is better than what is known of it now.
                 (self.tell)(Event::Failed { file: checkpoint.name().to_owned(), reason: error.0 });
@@ -103,7 +110,8 @@ impl Work<'_> {
         mut rows: Rows,
     ) -> Result<Outcome, PipelineError> {
         let step = checkpoint.step();
-        let outcome = Outcome::Done { failed_rows: rows.failed(), fault: rows.fault };
+        let taps = self.plan.groups[group].taps.clone();
+        let outcome = Outcome::Done { failed_rows: rows.failed_in(&taps), fault: rows.fault };
         let file = checkpoint.name().to_owned();
         let is_whole = rows.has_nothing() || self.is_whole_checkpoint(group);
         if is_whole && !rows.has_nothing() {
@@ -117,12 +125,36 @@ impl Work<'_> {
         if is_whole {
             pieces::write(&self.folder, step, identity, &rows)?;
         } else {
-            let taps = self.plan.groups[group].taps.clone();
             pieces::keep(self.plan, &self.folder, step, (identity, taps), rows)?;
             pieces::join(&self.folder, step)?;
         }
         (self.tell)(event);
         Ok(outcome)
+    }
+
+    /// What a unit took, but for the machine and the time of writing.
+    fn metrics(&self, group: usize, next: &Next<'_>, rows: &Rows) -> UnitRow {
+        let taps = &self.plan.groups[group].taps;
+        let (read_time, read_bytes) = next.took;
+        UnitRow {
+            run: self.plan.name.clone(),
+            step: next.checkpoint.step(),
+            file: next.checkpoint.name().to_owned(),
+            first_tap: taps.start as u64,
+            n_taps: taps.len() as u64,
+            failed: rows.has_nothing(),
+            started: 0.0,
+            read_time,
+            replay_time: rows.seconds.replay,
+            measure_time: rows.seconds.measure,
+            write_time: 0.0,
+            read_bytes,
+            peak_bytes: None,
+            workers: self.workers as u64,
+            threads: self.pool.current_num_threads() as u64,
+            host: None,
+            process: String::new(),
+        }
     }
 
     fn is_whole_checkpoint(&self, group: usize) -> bool {

@@ -98,7 +98,11 @@ mod tests {
 
     fn curve(run: &str, tap: &str, points: &[(u64, f64)]) -> NamedCurve {
         let columns = CurveColumns { run: run.to_owned(), tap: Some(tap.to_owned()), ..CurveColumns::default() };
-        NamedCurve { columns, points: points.iter().map(|&(step, value)| (step, value, None)).collect() }
+        NamedCurve {
+            columns,
+            points: points.iter().map(|&(step, value)| (step, value, None)).collect(),
+            doubtful: Vec::new(),
+        }
     }
 
     #[test]

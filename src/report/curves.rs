@@ -17,16 +17,18 @@ pub struct NamedCurve {
     pub columns: CurveColumns,
     /// Step, value and standard error of each checkpoint that has a value.
     pub points: Vec<(u64, f64, Option<f64>)>,
+    /// The steps whose value hangs on one held-out sample, as its flag says.
+    pub doubtful: Vec<u64>,
 }
 
 impl NamedCurve {
-    /// The curve, in the order of the steps.
+    /// The curve, in the order of the steps, without those whose value hangs on one sample.
     ///
     /// # Errors
     ///
     /// [`CurveError`].
     pub fn curve(&self) -> Result<Curve, CurveError> {
-        Curve::new(self.points.iter().copied())
+        Curve::new(self.points.iter().copied().filter(|(step, ..)| !self.doubtful.contains(step)))
     }
 }
 
@@ -65,40 +67,52 @@ pub fn curves(folder: &Folder) -> Result<Vec<NamedCurve>, ReportError> {
             all.push(NamedCurve {
                 columns: CurveColumns { run, measure: measure.to_owned(), ..CurveColumns::default() },
                 points,
+                doubtful: Vec::new(),
             });
         }
     }
     let rows = query(
         folder,
-        "SELECT step, value, std_error, run, tap, tap_index, measure, variable, given, class, subset, estimator, parameters \
-         FROM measurements WHERE value IS NOT NULL AND measure <> 'usable-curve'",
+        "SELECT step, value, std_error, flags, run, tap, tap_index, measure, variable, given, class, subset, estimator, \
+         parameters FROM measurements WHERE value IS NOT NULL AND measure <> 'usable-curve'",
     )?;
+    all.extend(of_rows(&rows.rows));
+    Ok(all)
+}
+
+/// The curves of rows of step, value, standard error, flags, and what the value is of.
+fn of_rows(rows: &[Vec<Value>]) -> Vec<NamedCurve> {
+    let mut all: Vec<NamedCurve> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for row in &rows.rows {
+    for row in rows {
         let Some((step, value)) = row[0].as_u64().zip(row[1].as_f64()) else { continue };
-        let key = serde_json::to_string(&row[3..]).expect("values can be written as JSON");
+        let key = serde_json::to_string(&row[4..]).expect("values can be written as JSON");
         let place = *places.entry(key).or_insert_with(|| {
             let text = |place: usize| row[place].as_str().map(str::to_owned);
             all.push(NamedCurve {
                 columns: CurveColumns {
-                    run: text(3).unwrap_or_default(),
-                    tap: text(4),
-                    tap_index: row[5].as_u64(),
-                    measure: text(6).unwrap_or_default(),
-                    variable: text(7),
-                    given: text(8),
-                    class: text(9),
-                    subset: text(10),
-                    estimator: text(11),
-                    parameters: text(12),
+                    run: text(4).unwrap_or_default(),
+                    tap: text(5),
+                    tap_index: row[6].as_u64(),
+                    measure: text(7).unwrap_or_default(),
+                    variable: text(8),
+                    given: text(9),
+                    class: text(10),
+                    subset: text(11),
+                    estimator: text(12),
+                    parameters: text(13),
                 },
                 points: Vec::new(),
+                doubtful: Vec::new(),
             });
             all.len() - 1
         });
         all[place].points.push((step, value, row[2].as_f64()));
+        if row[3].as_array().into_iter().flatten().any(|flag| flag == "one-sample-decides") {
+            all[place].doubtful.push(step);
+        }
     }
-    Ok(all)
+    all
 }
 
 /// The curves of a `.csv` file with a header, or of a `.parquet` file.
@@ -152,7 +166,7 @@ pub fn curves_of_file(path: &Path, columns: &Columns) -> Result<Vec<NamedCurve>,
                 let tap = (!by.is_empty()).then_some(key);
                 let measure = columns.values[index].clone();
                 let columns = CurveColumns { run: run.clone(), tap, measure, ..CurveColumns::default() };
-                all.push(NamedCurve { columns, points: Vec::new() });
+                all.push(NamedCurve { columns, points: Vec::new(), doubtful: Vec::new() });
                 all.len() - 1
             });
             all[place].points.push((at, number, errors.get(index).and_then(|&place| self::number(&row[place]))));
@@ -186,4 +200,27 @@ fn whole(value: &Value) -> Option<u64> {
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_hangs_on_one_sample_is_no_point_of_a_curve() {
+        let row = |step: u64, value: f64, flags: &[&str]| {
+            let mut row = vec![json!(step), json!(value), json!(0.1), json!(flags), json!("a"), json!("h"), json!(2)];
+            row.extend(["reconstruction", "input"].map(Value::from));
+            row.extend([Value::Null, Value::Null, json!("mlp"), json!("{}")]);
+            row
+        };
+        let rows = [row(4, 1.0, &[]), row(0, 2.0, &["constant-units"]), row(2, 332.0, &["one-sample-decides"])];
+        let curves = of_rows(&[&rows[..], &[row(8, 3.0, &[])]].concat());
+        assert_eq!((curves.len(), curves[0].points.len(), curves[0].doubtful.as_slice()), (1, 4, [2].as_slice()));
+        assert_eq!(curves[0].curve().unwrap().steps(), [0, 4, 8]);
+        // Too few are left.
+        assert_eq!(of_rows(&rows)[0].curve(), Err(CurveError::TooFew { found: 2 }));
+    }
 }

@@ -59,7 +59,7 @@ pub fn phases(curves: &[NamedCurve], settings: &PhaseSettings) -> Phases {
             let mut rows = rows(named, "three-phases", &raw, raw.phases(&curve)?);
             rows.extend(self::rows(named, "three-phases-median", &smooth, smooth.phases(&curve)?));
             rows.extend(self::rows(named, "change-points", &changes, changes.phases(&curve)));
-            Ok((rows, events_of(&curve, &smooth)?, text(&smooth)))
+            Ok((rows, events_of(&curve, &smooth)?, with_left_out(&smooth, &named.doubtful)))
         });
         match result {
             Ok((rows, of_curve, settings)) => {
@@ -135,6 +135,7 @@ impl PhaseSettings {
 }
 
 fn rows(named: &NamedCurve, method: &str, settings: &impl Serialize, phases: Vec<Phase>) -> Vec<PhaseRow> {
+    let settings = with_left_out(settings, &named.doubtful);
     let row = |phase: Phase| PhaseRow {
         curve: named.columns.clone(),
         phase: word(&phase.name),
@@ -144,8 +145,8 @@ fn rows(named: &NamedCurve, method: &str, settings: &impl Serialize, phases: Vec
         from_latest: phase.from_latest,
         resolved: phase.resolved,
         method: method.to_owned(),
-        settings: text(settings),
-        n_checkpoints: named.points.len() as u64,
+        settings: settings.clone(),
+        n_checkpoints: (named.points.len() - named.doubtful.len()) as u64,
     };
     phases.into_iter().map(row).collect()
 }
@@ -193,7 +194,11 @@ fn word(value: &impl Serialize) -> String {
     value.as_str().map(str::to_owned).unwrap_or_default()
 }
 
-fn text(settings: &impl Serialize) -> String {
-    let settings: Value = serde_json::to_value(settings).expect("settings can be written as JSON");
+/// Settings as JSON, with the steps whose value hangs on one sample and is left out, where there are any.
+fn with_left_out(settings: &impl Serialize, doubtful: &[u64]) -> String {
+    let mut settings: Value = serde_json::to_value(settings).expect("settings can be written as JSON");
+    if !doubtful.is_empty() {
+        settings["left_out"] = json!(doubtful);
+    }
     settings.to_string()
 }

@@ -61,7 +61,13 @@ fn failed(folders: &[(Option<&str>, &Folder)], error: &impl ToString) -> ReportE
 /// The tables that any of the folders has.
 fn tables(folders: &[(Option<&str>, &Folder)]) -> BTreeSet<&'static str> {
     let own = |(_, folder): &(Option<&str>, &Folder)| {
-        folder.tables().iter().copied().chain(folder.tables_of_series()).collect::<Vec<_>>()
+        folder
+            .tables()
+            .iter()
+            .copied()
+            .chain(folder.tables_of_series())
+            .chain(folder.tables_of_processes())
+            .collect::<Vec<_>>()
     };
     folders.iter().flat_map(own).collect()
 }
@@ -72,7 +78,8 @@ fn execute(folders: &[(Option<&str>, &Folder)], sql: &str) -> PolarsResult<LazyF
         let mut frames = Vec::new();
         for (name, folder) in folders {
             let by_step = folder.tables().contains(&table);
-            if !by_step && !folder.tables_of_series().any(|other| other == table) {
+            let mut others = folder.tables_of_series().chain(folder.tables_of_processes());
+            if !by_step && !others.any(|other| other == table) {
                 continue;
             }
             let frame = if by_step {

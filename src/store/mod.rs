@@ -33,7 +33,7 @@ pub(crate) use write::{Condition, Version};
 use std::env;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::TryStreamExt;
 use object_store::aws::AmazonS3Builder;
@@ -138,6 +138,20 @@ impl Store {
             async { Ok(name.map(|name| (name, content))) }
         });
         self.runtime.block_on(names.try_collect()).map_err(|error| self.failure(folder, "read", &error))
+    }
+
+    /// The names of all objects below a folder, relative to it, with the times when they were written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be asked.
+    pub(crate) fn times(&self, folder: &str) -> Result<Vec<(String, SystemTime)>, StoreError> {
+        let prefix = self.path(folder)?;
+        let times = self.inner.list(Some(&prefix)).map_ok(|meta| {
+            let name = meta.location.as_ref().strip_prefix(prefix.as_ref()).unwrap_or_default();
+            (name.trim_start_matches('/').to_owned(), SystemTime::from(meta.last_modified))
+        });
+        self.runtime.block_on(times.try_collect()).map_err(|error| self.failure(folder, "read", &error))
     }
 
     /// The names of the folders in a folder.

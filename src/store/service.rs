@@ -79,8 +79,8 @@ impl Service {
 /// Whether no answer came, or one that says that the server is at fault.
 fn is_out_of_reach(error: &Answer) -> bool {
     let kinds = [HttpErrorKind::Connect, HttpErrorKind::Request, HttpErrorKind::Timeout, HttpErrorKind::Interrupted];
-    // The crate keeps the status to itself.
-    let statuses = ["status code: 5", "status code: 429", "status code: 408"];
+    // The crate keeps the status to itself. What a server does not implement (501), it will not tomorrow.
+    let statuses = ["500", "502", "503", "504", "429", "408"].map(|status| format!("status code: {status}"));
     transport(error).is_some_and(|kind| kinds.contains(&kind))
         || causes(error).any(|cause| {
             let text = cause.to_string();
@@ -134,6 +134,12 @@ mod tests {
         let text = Service::Azure.failure("az://c/x", "read", &error).to_string();
         assert!(!text.contains("secret") && !text.contains('\n') && text.contains("<Code>Busy"), "{text}");
         assert!(text.contains("`az://c/x`") && text.contains("AZURE_STORAGE_ACCOUNT_NAME"), "{text}");
+        let status = |status: &str| {
+            let source = format!("Server returned non-2xx status code: {status}: ");
+            Service::S3.failure("s3://b/x", "write", &Answer::Generic { store: "S3", source: source.into() })
+        };
+        assert!(status("503 Service Unavailable").is_unreachable());
+        assert!(!status("501 Not Implemented").is_unreachable());
         let text = Service::of("ftp://host/x").unwrap_err().to_string();
         assert!(text.contains("`ftp://host/x`") && text.contains("`s3://`"), "{text}");
     }

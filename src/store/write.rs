@@ -125,3 +125,50 @@ fn piece(input: &mut File) -> io::Result<Bytes> {
     input.take(PIECE as u64).read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn of_many_creators_one_is_first_and_of_many_who_replace_one_version_one_does() {
+        let store = Store::in_memory();
+        let wins = |condition: &Condition| {
+            let put = |name: u8| store.put("part", &Bytes::from(vec![name; 9]), condition).unwrap();
+            thread::scope(|scope| {
+                let racers: Vec<_> = (0..8).map(|name| scope.spawn(move || put(name))).collect();
+                racers.into_iter().map(|racer| usize::from(racer.join().unwrap())).sum::<usize>()
+            })
+        };
+        let version = || store.read("part", |_| Ok::<_, StoreError>(())).unwrap().unwrap().1;
+        assert_eq!(wins(&Condition::Absent), 1);
+        assert_eq!(wins(&Condition::Absent), 0);
+        let first = version();
+        assert_eq!(wins(&Condition::Unchanged(first.clone())), 1);
+        assert_ne!(version(), first);
+        assert_eq!(wins(&Condition::Unchanged(first.clone())), 0, "it is another one by now");
+        assert_eq!(wins(&Condition::Always), 8);
+        store.delete("part").unwrap();
+        store.delete("part").unwrap();
+        assert_eq!(wins(&Condition::Unchanged(first)), 0, "there is none");
+        assert!(store.read("part", |_| Ok::<_, StoreError>(())).unwrap().is_none());
+    }
+
+    #[test]
+    fn files_go_up_whole_in_one_piece_and_in_several() {
+        let store = Store::in_memory();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for length in [0, 1000, PIECE, PIECE + 1] {
+            let bytes: Vec<u8> = (0..251).cycle().take(length).collect();
+            std::fs::write(file.path(), &bytes).unwrap();
+            store.upload("table", file.path()).unwrap();
+            let (found, _) = store.read("table", |_| Ok::<_, StoreError>(())).unwrap().unwrap();
+            assert!(found == bytes, "{length} bytes");
+            let tail = store.tails(&["table".to_owned(), "none".to_owned()], 100);
+            let [Ok(Some(tail)), Ok(None)] = tail.as_slice() else { panic!("{tail:?}") };
+            assert_eq!((tail.size, &tail.bytes[..]), (length as u64, &bytes[length - length.min(100)..]));
+        }
+    }
+}

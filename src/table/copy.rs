@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::place::Remote;
-use super::schema::tables;
+use super::schema::{Parts, tables};
 use super::{Folder, TableError};
 
 /// A copy of the tables of a folder.
@@ -31,7 +31,8 @@ impl Copy {
         let folder = TempDir::with_prefix("infoplane-").map_err(TableError::write(std::env::temp_dir()))?;
         let is_ours = |name: &str| {
             name == "work/plan.json"
-                || name.ends_with(".parquet") && (name.starts_with("data/") || name.starts_with("tables/"))
+                || name.ends_with(".parquet")
+                    && ["data/", "tables/", "metrics/"].iter().any(|start| name.starts_with(start))
         };
         let names = remote.store.names(&remote.key(""), is_ours)?;
         let found: BTreeSet<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
@@ -40,7 +41,8 @@ impl Copy {
         }
         let mut wanted: Vec<&str> = found.get("work/plan.json").into_iter().copied().collect();
         for table in tables() {
-            let (compacted, data) = (format!("tables/{}.parquet", table.name), format!("data/{}/", table.name));
+            let place = if table.parts == Parts::Process { "metrics" } else { "data" };
+            let (compacted, data) = (format!("tables/{}.parquet", table.name), format!("{place}/{}/", table.name));
             let (is_by_step, has_compacted) = (table.parts.are_by_step(), found.contains(compacted.as_str()));
             match found.get(compacted.as_str()) {
                 Some(compacted) if is_by_step && has_compacted && !parts => wanted.push(compacted),

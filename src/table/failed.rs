@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::part::Found;
-use super::place::When;
+use super::put::When;
 use super::row::Rows;
 use super::{CheckpointRow, Folder, TableError};
 
@@ -27,15 +27,17 @@ impl Folder {
     ///
     /// [`TableError::Read`], [`TableError::Store`].
     pub fn failed_steps(&self) -> Result<Vec<u64>, TableError> {
-        let names = self.names(&self.marks())?;
-        let mut steps = Vec::new();
-        for step in names.iter().filter_map(|name| name.strip_prefix("step=")?.strip_suffix(".json")?.parse().ok()) {
+        let mut failed = Vec::new();
+        for name in self.files_in(&self.marks())? {
+            let step: Option<u64> =
+                name.strip_prefix("step=").and_then(|rest| rest.strip_suffix(".json")?.parse().ok());
+            let Some(step) = step else { continue };
             // A process that was killed between the two leaves a mark that no longer holds: the part decides.
             let words = self.there(&self.part(CheckpointRow::TABLE, step))?.and_then(|there| there.words);
-            steps.extend(words.and_then(|words| Found::of(&words)).filter(|part| part.retry).map(|_| step));
+            failed.extend(words.and_then(|words| Found::of(&words)).filter(|found| found.retry).map(|_| step));
         }
-        steps.sort_unstable();
-        Ok(steps)
+        failed.sort_unstable();
+        Ok(failed)
     }
 
     fn marks(&self) -> PathBuf {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::copy::Copy;
 use super::part::Found;
-use super::place::{Remote, When};
+use super::place::Remote;
 use super::plan::{PlanFile, check_schema};
+use super::put::When;
 use super::row::Rows;
 use super::schema::{Parts, Table, tables};
 use super::{
     BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, Origin, PhaseRow, PositionRow, Provenance,
-    SampleRow, TableError, TypicalityRow, Unit, part,
+    SampleRow, TableError, TypicalityRow, Unit, UnitRow, part,
 };
 
 /// A result folder, on this machine or in an object store.
@@ -61,7 +62,7 @@ impl Asked {
             Parts::CheckpointIfAsked => {
                 table.name == SampleRow::TABLE && self.samples || table.name == PositionRow::TABLE && self.positions
             }
-            Parts::Series => false,
+            Parts::Series | Parts::Process => false,
         };
         tables().into_iter().filter(is_asked).map(|table| table.name).collect()
     }
@@ -80,7 +81,7 @@ impl Folder {
         if let Some(Unit { step, file }) = units.iter().find(|unit| i64::try_from(unit.step).is_err()) {
             return Err(TableError::StepTooLarge { file: file.clone(), step: *step });
         }
-        let planned = PlanFile::new(origin, units);
+        let planned = PlanFile::new(origin, &asked.tables(), units);
         let mut remote = Remote::of(root)?;
         if let Some(remote) = &mut remote {
             remote.may_have_tables = !remote.store.names(&remote.key("tables"), |_| true)?.is_empty();
@@ -95,13 +96,13 @@ impl Folder {
         for path in folder.tables.iter().map(|table| folder.table(table)).chain([folder.work()]) {
             folder.make(&path)?;
         }
+        let (path, text) = (folder.plan_path(), planned.text().into());
         let short = |hash: &str| hash.chars().take(8).collect::<String>();
         let of_another = |other: &str| TableError::OtherPlan {
             folder: root.to_owned(),
             found: short(other),
             needed: short(&planned.origin.plan),
         };
-        let (path, text) = (folder.plan_path(), planned.text().into());
         let mut found = folder.read(&path)?;
         let is_new = found.is_none();
         if is_new {
@@ -151,6 +152,52 @@ impl Folder {
         Self::copied(root, true)
     }
 
+    /// A folder that processes may be working on: what is read and written is what is there now, in a store as well.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::NoResults`], [`TableError::OtherSchema`], [`TableError::Store`].
+    pub fn at_work(root: &Path) -> Result<Self, TableError> {
+        let mut folder = Self {
+            root: root.to_owned(),
+            files: root.to_owned(),
+            remote: Remote::of(root)?,
+            tables: Vec::new(),
+            plan: None,
+        };
+        let path = folder.plan_path();
+        let Some((bytes, _)) = folder.read(&path)? else {
+            let has_parts = folder.table(MeasurementRow::TABLE).is_dir();
+            return Err(if has_parts {
+                TableError::NoPlan { path }
+            } else {
+                TableError::NoResults { folder: root.to_owned() }
+            });
+        };
+        let plan = PlanFile::parse(root, &path, &bytes)?;
+        let is_planned = |table: &Table| table.parts.are_by_step() && plan.tables.iter().any(|name| name == table.name);
+        folder.tables = tables().into_iter().filter(is_planned).map(|table| table.name).collect();
+        folder.plan = Some(plan);
+        Ok(folder)
+    }
+
+    /// Takes the list of a plan in place of the folder's own, which may be of an archive that has grown since.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::OtherPlan`] for a folder of another plan, [`TableError::NoPlan`].
+    pub fn expect(&mut self, plan: &str, units: Vec<Unit>) -> Result<(), TableError> {
+        let short = |hash: &str| hash.chars().take(8).collect::<String>();
+        let found = &self.origin()?.plan;
+        if found != plan {
+            return Err(TableError::OtherPlan { folder: self.root.clone(), found: short(found), needed: short(plan) });
+        }
+        if let Some(own) = &mut self.plan {
+            own.units = units;
+        }
+        Ok(())
+    }
+
     /// A folder, or a copy of one.
     fn copied(root: &Path, parts: bool) -> Result<Self, TableError> {
         let mut remote = Remote::of(root)?;
@@ -160,16 +207,6 @@ impl Folder {
             copy.path().clone_into(&mut files);
             remote.copy = Some(copy);
         }
-        Self { root: root.to_owned(), files, remote, tables: Vec::new(), plan: None }.opened()
-    }
-
-    /// A folder that has results, where it lies: for what runs left in it, and not for its tables.
-    ///
-    /// # Errors
-    ///
-    /// As [`Folder::open`].
-    pub fn open_in_place(root: &Path) -> Result<Self, TableError> {
-        let (files, remote) = (root.to_owned(), Remote::of(root)?);
         Self { root: root.to_owned(), files, remote, tables: Vec::new(), plan: None }.opened()
     }
 
@@ -278,10 +315,11 @@ impl Folder {
         self.table(table).join("part.parquet")
     }
 
-    /// The folder of a table: a hive dataset, partitioned by step.
+    /// The folder of a table: a hive dataset, partitioned by step, or a file a process.
     #[must_use]
     pub fn table(&self, table: &str) -> PathBuf {
-        self.files.join("data").join(table)
+        let place = if table == UnitRow::TABLE { "metrics" } else { "data" };
+        self.files.join(place).join(table)
     }
 
     /// The failed rows of a step whose parts are all there and made of just what this identity stands for.
@@ -333,6 +371,10 @@ impl Folder {
                 remote.store.names(&data, |name| name.contains("/step="))?.into_iter().map(|(name, _)| name).collect();
             let is_there = |table: &str, step: u64| names.contains(&format!("{table}/step={step}/part.parquet"));
             return Ok(units.iter().all(|unit| self.tables.iter().all(|table| is_there(table, unit.step))));
+        }
+        // Names are told at once; looking into all parts takes long, and is only worth it at the end.
+        if self.steps(CheckpointRow::TABLE)?.len() < units.len() {
+            return Ok(false);
         }
         for unit in units {
             if self.parts(unit.step)?.is_none() {
@@ -417,20 +459,14 @@ impl Folder {
 
     /// The plan of a part that is not of this one, as when `work` was deleted.
     fn other_plan(&self, plan: &str) -> Result<Option<String>, TableError> {
-        let steps = self.plan.iter().flat_map(|planned| &planned.units).map(|unit| unit.step);
-        let mut parts: Vec<PathBuf> =
-            steps.flat_map(|step| self.tables.iter().map(move |table| self.part(table, step))).collect();
-        if self.remote.is_some() {
+        let parts: Vec<PathBuf> = if self.remote.is_some() {
             // One is enough to say whose folder it is: each is a request, and no part of another plan is taken as done.
-            parts = self
-                .steps(CheckpointRow::TABLE)?
-                .into_iter()
-                .take(1)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .map(|step| self.table(CheckpointRow::TABLE).join(step).join("part.parquet"))
-                .collect();
-        }
+            let first = self.steps(CheckpointRow::TABLE)?.into_iter().next();
+            first.map(|step| self.table(CheckpointRow::TABLE).join(step).join("part.parquet")).into_iter().collect()
+        } else {
+            let steps = self.plan.iter().flat_map(|planned| &planned.units).map(|unit| unit.step);
+            steps.flat_map(|step| self.tables.iter().map(move |table| self.part(table, step))).collect()
+        };
         for path in parts {
             let words = self.there(&path)?.and_then(|there| there.words);
             if let Some(found) = words.and_then(|words| words.plan()).filter(|found| found != plan) {

@@ -11,11 +11,14 @@
 //! | `pieces` | what the units of one checkpoint leave for each other |
 //! | `failed` | which checkpoints failed as a whole, to be told without looking into parts |
 //! | `folder` | what a result folder has, and where each file lies |
-//! | `place` | how bytes get in and out, whole or not at all: on this machine, or in an object store |
+//! | `place` | where a folder lies, on this machine or in an object store, and what is there |
+//! | `put` | how files come to be, whole or not at all |
 //! | `copy` | a folder in a store, on this machine for as long as it is read |
 //! | `metadata` | what files say of where they come from |
 //! | `standing` | what of the plan is there |
 //! | `working` | files that are being written, and what killed processes left |
+//! | `progress` | how far a run is, by names and times alone |
+//! | `metrics` | what units took |
 //! | `compact` | all parts of a table as one sorted file |
 //!
 //! Only files of this folder name `arrow` and `parquet`.
@@ -31,6 +34,7 @@
 //! results/data/phases/part.parquet                   one row a stretch of training of a curve
 //! results/data/lags/part.parquet                     one row a pair of curves and an event
 //! results/tables/measurements.parquet                all of a table in one file, once `infoplane finish` was run
+//! results/metrics/units/HOST-PROCESS-TIME.parquet    one row a unit of work: not the same from run to run
 //! results/work/failed/step=500.json                  why a checkpoint failed as a whole
 //! results/work/pieces/step=500/...                   of a checkpoint that is cut into units: those that are done
 //! results/work/plan.json                             which run the folder belongs to, and what is planned
@@ -46,11 +50,14 @@ mod error;
 mod failed;
 mod folder;
 mod metadata;
+mod metrics;
 mod part;
 mod pieces;
 mod place;
 mod plan;
+mod progress;
 mod provenance;
+mod put;
 mod row;
 mod schema;
 mod standing;
@@ -60,10 +67,11 @@ pub use cells::SampleId;
 pub use error::TableError;
 pub use folder::{Asked, Folder, RowsOf};
 pub use plan::Unit;
+pub use progress::Progress;
 pub use provenance::{Origin, Provenance};
 pub use row::{
     BindingRow, CheckpointRow, CurveColumns, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow,
-    TypicalityRow,
+    TypicalityRow, UnitRow,
 };
 pub use schema::{Column, Kind, Parts, SCHEMA_VERSION, Table, schema_json, schema_markdown, tables};
 pub use standing::Standing;

@@ -182,7 +182,7 @@ pub(super) fn metadata(path: &Path) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
     use crate::table::row::{
-        BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow,
+        BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow, UnitRow,
     };
 
     #[track_caller]
@@ -201,5 +201,6 @@ mod tests {
         has_the_types_of_its_schema::<PositionRow>();
         has_the_types_of_its_schema::<PhaseRow>();
         has_the_types_of_its_schema::<LagRow>();
+        has_the_types_of_its_schema::<UnitRow>();
     }
 }

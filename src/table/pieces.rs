@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::place::When;
+use super::put::When;
 use super::{Folder, TableError};
 
 impl Folder {
@@ -13,8 +13,8 @@ impl Folder {
     /// # Errors
     ///
     /// [`TableError::Write`], [`TableError::Store`].
-    pub fn keep_piece(&self, step: u64, name: &str, bytes: &[u8]) -> Result<(), TableError> {
-        self.put(&self.piece(step, name), &Bytes::copy_from_slice(bytes), &When::Absent).map(drop)
+    pub fn keep_piece(&self, step: u64, name: &str, bytes: Vec<u8>) -> Result<(), TableError> {
+        self.put(&self.piece(step, name), &bytes.into(), &When::Absent).map(drop)
     }
 
     /// A piece that may be gone; none then.
@@ -22,8 +22,8 @@ impl Folder {
     /// # Errors
     ///
     /// [`TableError::Read`], [`TableError::Store`].
-    pub fn read_piece(&self, step: u64, name: &str) -> Result<Option<Vec<u8>>, TableError> {
-        Ok(self.read(&self.piece(step, name))?.map(|(bytes, _)| bytes.into()))
+    pub fn read_piece(&self, step: u64, name: &str) -> Result<Option<Bytes>, TableError> {
+        Ok(self.read(&self.piece(step, name))?.map(|(bytes, _)| bytes))
     }
 
     /// The names of the pieces of a step, in their order.
@@ -32,7 +32,7 @@ impl Folder {
     ///
     /// [`TableError::Read`], [`TableError::Store`].
     pub fn pieces(&self, step: u64) -> Result<Vec<String>, TableError> {
-        self.names(&self.pieces_of(step))
+        self.files_in(&self.pieces_of(step))
     }
 
     /// The steps that have pieces.
@@ -53,12 +53,22 @@ impl Folder {
     ///
     /// [`TableError::Write`], [`TableError::Store`].
     pub fn drop_pieces(&self, step: u64) -> Result<(), TableError> {
-        self.remove_all(&self.pieces_of(step))
+        for name in self.pieces(step)? {
+            self.remove(&self.piece(step, &name))?;
+        }
+        self.remove_folder(&self.pieces_of(step))
     }
 
-    /// Deletes all pieces.
-    pub(super) fn sweep_pieces(&self) -> Result<(), TableError> {
-        self.remove_all(&self.all_pieces())
+    /// Deletes all pieces: once every checkpoint is whole, they are those of late writers.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Write`], [`TableError::Store`].
+    pub fn drop_all_pieces(&self) -> Result<(), TableError> {
+        for step in self.steps_in_pieces()? {
+            self.drop_pieces(step)?;
+        }
+        self.remove_folder(&self.all_pieces())
     }
 
     /// Where a piece lies.

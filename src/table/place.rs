@@ -1,24 +1,19 @@
-//! How the bytes of a result folder get in and out: on this machine, or in an object store.
+//! Where a result folder lies, on this machine or in an object store, and what is there.
 //!
-//! A run writes into a store right away, one request a part. Whoever reads tables has a copy of them on this machine
-//! (see `copy`), and what is written there goes into the store, too.
+//! A run asks a store right away, one request a part. Whoever reads tables has a copy of them on this machine (see `copy`).
 
 use std::fs::{self, File, FileType};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tempfile::NamedTempFile;
 
 use super::copy::Copy;
 use super::part::{self, Words};
-use super::working::working_file;
 use super::{Folder, TableError};
-use crate::store::{Condition, Store, Version, is_url};
+use crate::store::{Store, Version, is_url};
 
-/// How often a part is looked at again because another writer was faster: each of them writes but once.
-const ATTEMPTS: usize = 16;
 /// The first request for the end of a part: the metadata of most lie in it.
 const TAIL: u64 = 32 << 10;
 
@@ -39,18 +34,7 @@ pub(super) struct There {
     /// What the metadata say; none if it is no whole Parquet file.
     pub words: Option<Words>,
     /// Of an object, what tells it from the next one of its name.
-    version: Option<Version>,
-}
-
-/// What must be so for a file to be written.
-#[derive(Debug)]
-pub(super) enum When {
-    /// There is none.
-    Absent,
-    /// There is still this one; on a disk, where renaming asks nothing, any.
-    Unchanged(There),
-    /// Nothing.
-    Always,
+    pub version: Option<Version>,
 }
 
 impl Remote {
@@ -76,7 +60,7 @@ impl Remote {
 
 impl Folder {
     /// The store and the key of a file, where it lies in a store.
-    fn in_store(&self, path: &Path) -> Option<(&Remote, String)> {
+    pub(super) fn in_store(&self, path: &Path) -> Option<(&Remote, String)> {
         let remote = self.remote.as_ref()?;
         let relative = path.strip_prefix(&self.files).expect("every path is made below the folder");
         Some((remote, remote.key(&relative.to_string_lossy())))
@@ -136,93 +120,6 @@ impl Folder {
         Ok(found.map(|bytes| (bytes.into(), There { words: None, version: None })))
     }
 
-    /// Writes a file complete or not at all; false if the condition does not hold.
-    ///
-    /// # Errors
-    ///
-    /// [`TableError::Write`], [`TableError::Store`].
-    pub(super) fn put(&self, path: &Path, bytes: &Bytes, when: &When) -> Result<bool, TableError> {
-        if let Some((remote, key)) = self.only_in_store(path) {
-            let condition = match when {
-                When::Absent => Condition::Absent,
-                When::Unchanged(There { version: Some(version), .. }) => Condition::Unchanged(version.clone()),
-                When::Unchanged(_) | When::Always => Condition::Always,
-            };
-            return Ok(remote.store.put(&key, bytes, &condition)?);
-        }
-        let put = self.put_on_disk(path, !matches!(when, When::Absent), |mut file| {
-            file.write_all(bytes).map_err(TableError::write(path))
-        })?;
-        self.publish(path)?;
-        Ok(put)
-    }
-
-    /// Writes a file, whatever was there, by what `fill` writes: it need not fit into memory.
-    ///
-    /// # Errors
-    ///
-    /// [`TableError::Write`], [`TableError::Store`], or what `fill` says.
-    pub(super) fn put_file(
-        &self,
-        path: &Path,
-        fill: impl FnOnce(File) -> Result<(), TableError>,
-    ) -> Result<(), TableError> {
-        self.put_on_disk(path, true, fill)?;
-        self.publish(path)
-    }
-
-    /// Sees to it that a part lies there: one that `stays` is left alone, any other one is replaced.
-    ///
-    /// Of several writers one is first, and none tears what another wrote. Who is overtaken looks again.
-    ///
-    /// # Errors
-    ///
-    /// [`TableError::Write`], [`TableError::Store`], [`TableError::Contended`].
-    pub(super) fn settle(
-        &self,
-        table: &str,
-        path: &Path,
-        bytes: &Bytes,
-        stays: impl Fn(&Words) -> bool,
-    ) -> Result<(), TableError> {
-        let mut when = When::Absent;
-        for _ in 0..ATTEMPTS {
-            if matches!(when, When::Unchanged(_)) {
-                self.forget_compacted(table)?;
-            }
-            if self.put(path, bytes, &when)? {
-                // Only who misses no part puts them together: what was there before, or meanwhile of an old part.
-                let is_new = matches!(when, When::Absent);
-                let may_be_there = self.remote.as_ref().is_none_or(|remote| remote.may_have_tables);
-                return if is_new && !may_be_there { Ok(()) } else { self.forget_compacted(table) };
-            }
-            when = match self.there(path)? {
-                Some(There { words: Some(words), .. }) if stays(&words) => return Ok(()),
-                Some(there) => When::Unchanged(there),
-                None => When::Absent,
-            };
-        }
-        Err(TableError::Contended { path: path.to_owned() })
-    }
-
-    /// Deletes a file; one that is not there is no error.
-    ///
-    /// # Errors
-    ///
-    /// [`TableError::Write`], [`TableError::Store`].
-    pub(super) fn remove(&self, path: &Path) -> Result<(), TableError> {
-        if let Some((remote, key)) = self.in_store(path) {
-            remote.store.delete(&key)?;
-        }
-        if self.only_in_store(path).is_some() {
-            return Ok(());
-        }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TableError::write(path)(error)),
-            _ => Ok(()),
-        }
-    }
-
     /// The names of the folders in a folder; none where there is no folder.
     ///
     /// # Errors
@@ -235,93 +132,21 @@ impl Folder {
         entries(path, |kind, path| kind.is_dir() || kind.is_symlink() && path.is_dir())
     }
 
-    /// The names of the files in a folder, in their order; none where there is no folder.
+    /// The names of the files in a folder, in their order; none if there is no such folder.
     ///
     /// # Errors
     ///
     /// [`TableError::Read`], [`TableError::Store`].
-    pub(super) fn names(&self, path: &Path) -> Result<Vec<String>, TableError> {
-        let mut names = if let Some((remote, key)) = self.only_in_store(path) {
-            let names = remote.store.names(&key, |name| !name.contains('/'))?;
-            names.into_iter().map(|(name, _)| name).collect()
-        } else {
-            entries(path, |_, _| true)?
+    pub(super) fn files_in(&self, path: &Path) -> Result<Vec<String>, TableError> {
+        let mut names = match self.only_in_store(path) {
+            Some((remote, key)) => {
+                let names = remote.store.names(&key, |name| !name.contains('/'))?;
+                names.into_iter().map(|(name, _)| name).collect()
+            }
+            None => entries(path, |_, _| true)?,
         };
         names.sort();
         Ok(names)
-    }
-
-    /// Deletes a folder with all that is in it; another process may be doing the same.
-    ///
-    /// # Errors
-    ///
-    /// [`TableError::Write`], [`TableError::Store`].
-    pub(super) fn remove_all(&self, path: &Path) -> Result<(), TableError> {
-        if let Some((remote, key)) = self.in_store(path) {
-            for (name, _) in remote.store.names(&key, |_| true)? {
-                remote.store.delete(&format!("{key}/{name}"))?;
-            }
-        }
-        match fs::remove_dir_all(path) {
-            // A late writer may have put something there meanwhile: it is deleted next time.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
-            removed => removed.map_err(TableError::write(path)),
-        }
-    }
-
-    /// Makes a folder, where there are folders: in a store there are none.
-    pub(super) fn make(&self, path: &Path) -> Result<(), TableError> {
-        if self.only_in_store(path).is_some() {
-            return Ok(());
-        }
-        fs::create_dir_all(path).map_err(TableError::write(path))
-    }
-
-    /// Brings a file of the copy into the store.
-    fn publish(&self, path: &Path) -> Result<(), TableError> {
-        match self.in_store(path) {
-            Some((remote, key)) => Ok(remote.store.upload(&key, path)?),
-            None => Ok(()),
-        }
-    }
-
-    /// Writes a file under a temporary name beside the data, and renames it when it is on the disk.
-    ///
-    /// Without `replace`, a file that is there already stays, and the answer is false.
-    fn put_on_disk(
-        &self,
-        path: &Path,
-        replace: bool,
-        fill: impl FnOnce(File) -> Result<(), TableError>,
-    ) -> Result<bool, TableError> {
-        let write = |source: io::Error| TableError::Write { path: path.to_owned(), source };
-        let folder = path.parent().unwrap_or(&self.files);
-        fs::create_dir_all(folder).map_err(TableError::write(folder))?;
-        let file = working_file(&self.work()).map_err(write)?;
-        fill(file.as_file().try_clone().map_err(write)?)?;
-        file.as_file().sync_all().map_err(write)?;
-        if !(if replace { file.persist(path).map(|_| true).map_err(|error| error.error) } else { link(file, path) })
-            .map_err(write)?
-        {
-            return Ok(false);
-        }
-        // The new name must survive a power cut too.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(write)?;
-        Ok(true)
-    }
-}
-
-/// Gives a file its name; false if there is one of that name.
-fn link(file: NamedTempFile, path: &Path) -> io::Result<bool> {
-    use io::ErrorKind::{AlreadyExists, PermissionDenied, Unsupported};
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.error.kind() == AlreadyExists => Ok(false),
-        // Some mounted file systems know no links. Two writers have the same bytes, so that it matters to nobody whose stay.
-        Err(error) if [PermissionDenied, Unsupported].contains(&error.error.kind()) && !path.exists() => {
-            error.file.persist(path).map(|_| true).map_err(|error| error.error)
-        }
-        Err(error) => Err(error.error),
     }
 }
 

@@ -23,12 +23,21 @@ pub(super) struct PlanFile {
     pub schema: String,
     pub version: String,
     pub origin: Origin,
+    /// The tables that have a part for each checkpoint.
+    #[serde(default)]
+    pub tables: Vec<String>,
     pub units: Vec<Unit>,
 }
 
 impl PlanFile {
-    pub(super) fn new(origin: Origin, units: Vec<Unit>) -> Self {
-        Self { schema: SCHEMA_VERSION.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), origin, units }
+    pub(super) fn new(origin: Origin, tables: &[&str], units: Vec<Unit>) -> Self {
+        Self {
+            schema: SCHEMA_VERSION.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            origin,
+            tables: tables.iter().map(|&table| table.to_owned()).collect(),
+            units,
+        }
     }
 
     /// What the bytes of the file say.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::cells::About;
 use super::row::{
     BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, Rows, SampleRow,
-    TypicalityRow,
+    TypicalityRow, UnitRow,
 };
 
 /// The version of the columns, in the metadata of every part.
@@ -40,6 +40,8 @@ pub enum Parts {
     CheckpointIfAsked,
     /// One part for the whole series: `part.parquet`.
     Series,
+    /// One part a process, below `metrics`: not the same from run to run.
+    Process,
 }
 
 /// A column.
@@ -85,7 +87,7 @@ impl Parts {
     /// Whether there is one part a checkpoint.
     #[must_use]
     pub fn are_by_step(self) -> bool {
-        self != Self::Series
+        matches!(self, Self::Checkpoint | Self::CheckpointIfAsked)
     }
 }
 
@@ -140,6 +142,7 @@ pub fn tables() -> Vec<Table> {
         Table::of::<TypicalityRow>(),
         Table::of::<PhaseRow>(),
         Table::of::<LagRow>(),
+        Table::of::<UnitRow>(),
     ]
 }
 

@@ -26,8 +26,6 @@ impl Folder {
     pub fn sweep(&self) -> Result<usize, TableError> {
         let work = self.work();
         let read = |source: io::Error| TableError::Read { path: work.clone(), source };
-        // A late writer of a unit whose checkpoint is whole already.
-        self.sweep_pieces()?;
         let mut swept = 0;
         for entry in fs::read_dir(&work).map_err(read)? {
             let entry = entry.map_err(read)?;

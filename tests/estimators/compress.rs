@@ -101,10 +101,11 @@ fn the_iterated_form_agrees_with_the_exact_one() {
         let (iterated, exact) = (pca(matrix.view(), 4), pca(matrix.view(), 60));
         for component in 0..4 {
             let (a, b) = (iterated.explained_variance_ratio[component], exact.explained_variance_ratio[component]);
-            assert!((a - b).abs() < 1e-9 * b, "{n} x {d}, {component}: {a} {b}");
+            // Of second order in the residual of 1e-4, over the smallest gap of these spectra.
+            assert!((a - b).abs() < 1e-7 * b, "{n} x {d}, {component}: {a} {b}");
             let distance = (&iterated.axes.row(component) - &exact.axes.row(component)).mapv(f64::abs).sum();
-            // Of first order in the residual, over the smallest gap of these spectra.
-            assert!(distance < 1e-4, "{n} x {d}, {component}: {distance}");
+            // Of first order in it.
+            assert!(distance < 1e-2, "{n} x {d}, {component}: {distance}");
         }
     }
 }
@@ -114,7 +115,7 @@ fn noise_without_a_gap_still_converges() {
     let matrix = normal(&mut SplitMix64::new(4), 600, 300);
     let (iterated, exact) = (pca(matrix.view(), 4), pca(matrix.view(), 60));
     for (a, b) in iterated.explained_variance_ratio.iter().zip(&exact.explained_variance_ratio) {
-        assert!((a - b).abs() < 1e-9 * b, "{a} {b}");
+        assert!((a - b).abs() < 1e-7 * b, "{a} {b}");
     }
 }
 

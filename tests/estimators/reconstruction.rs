@@ -241,6 +241,8 @@ fn a_race_chooses_what_the_whole_cross_validation_chooses() {
         let best = (0..5).min_by(|&a, &b| sums[a].total_cmp(&sums[b])).unwrap();
         assert_close(detail(&raced, "relative_penalty"), PENALTIES[best], 0.0);
         assert!(detail(&raced, "folds_until_decided") <= 5.0);
+        let tried = detail(&raced, "penalties_tried");
+        assert!((3.0..=5.0).contains(&tried), "{tried}");
     }
 }
 
@@ -344,6 +346,31 @@ fn a_loss_that_one_sample_decides_is_flagged() {
     z[[split.test[0], 1]] = 1e3;
     let far = estimated(&fixed(1e-9), z.view(), target.view(), &split);
     assert!(!plain.flags.contains(&Flag::OneSampleDecides) && far.flags.contains(&Flag::OneSampleDecides), "{far:?}");
+}
+
+#[test]
+fn a_network_is_not_decided_by_a_sample_far_outside() {
+    let mut random = SplitMix64::new(34);
+    let (mut z, target) = (normal(&mut random, 400, 3), normal(&mut random, 400, 2));
+    let target = target * 0.1 + z.slice(s![.., ..2]);
+    let split = by_id(400, 0);
+    let decode = |decoder: &str, z: &Array2<f64>| {
+        let decoder: Decoder = toml::from_str(decoder).unwrap();
+        decoder.decode(z.view(), target.view(), &split, 0).unwrap().loss
+    };
+    let plain = decode("mlp = {}", &z);
+    // A unit that is silent but for one sample in training and, a thousand times as large, one that is held out.
+    z.column_mut(2).fill(0.0);
+    z[[split.train[0], 2]] = 1.0;
+    z[[split.test[0], 2]] = 1e3;
+    let cut = decode("mlp = {}", &z);
+    let far = decode("mlp = { bound = 1e6 }", &z);
+    assert!(far.flags.contains(&Flag::OneSampleDecides) && far.value > 10.0 * plain.value, "{far:?}");
+    // One of eighty samples may be off by some of the ten deviations that are left.
+    assert!(cut.value < 2.0 * plain.value, "{cut:?} {plain:?}");
+    // Nothing is cut of a layer that is normal: the bits are the same.
+    z.column_mut(2).assign(&normal(&mut random, 400, 1).column(0));
+    assert_eq!(decode("mlp = {}", &z).value.to_bits(), decode("mlp = { bound = 1e6 }", &z).value.to_bits());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::common::{Archive, Outcome, Scene, command, files, infoplane};
+use crate::common::{Archive, Outcome, Scene, command, files_but_metrics, infoplane};
 use crate::server::Server;
 
 /// Where results go in these tests.
@@ -31,14 +31,14 @@ fn server() -> Server {
 pub(crate) fn on_a_disk(scene: &Scene) -> BTreeMap<String, Vec<u8>> {
     scene.run(&["--quiet"]).success();
     infoplane(["finish".as_ref(), scene.results().as_os_str()]).success();
-    files(&scene.results())
+    files_but_metrics(&scene.results())
 }
 
 /// What lies in the bucket, by name.
 pub(crate) fn in_the_bucket(server: &Server) -> BTreeMap<String, Vec<u8>> {
     let folder = TempDir::with_prefix("infoplane-s3-results-").unwrap();
     server.download("results", folder.path());
-    files(&folder.path().join("some/where"))
+    files_but_metrics(&folder.path().join("some/where"))
 }
 
 /// Names and sizes first: were all bytes printed, nobody would find the difference.

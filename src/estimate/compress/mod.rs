@@ -2,8 +2,10 @@
 
 mod autoencoder;
 mod basis;
+mod kernels;
 mod krylov;
 mod margins;
+mod passes;
 mod pca;
 mod projection;
 

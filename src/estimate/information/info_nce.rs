@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::{ContinuousInformation, checks, mean_of_terms};
-use crate::estimate::neural::{Architecture, Network, Rows, Schedule, cross_entropy, train};
+use crate::estimate::neural::{Architecture, CrossEntropy, Network, Rows, Schedule, train};
 use crate::estimate::random::SplitMix64;
 use crate::estimate::{Estimate, EstimateError, Flag, Paired, columns};
 
@@ -98,8 +98,8 @@ impl ContinuousInformation for InfoNce {
         };
         let trained = train(
             &architecture,
-            (Rows::new(&learned.values, width, width), cross_entropy(&learned.classes)),
-            (Rows::new(&judged.values, width, width), cross_entropy(&judged.classes)),
+            (Rows::new(&learned.values, width, width), CrossEntropy(&learned.classes)),
+            (Rows::new(&judged.values, width, width), CrossEntropy(&judged.classes)),
             &schedule,
             random.next_u64(),
         )?;

@@ -31,19 +31,6 @@ pub(in crate::estimate) fn product_transposed(a: ArrayView2<'_, f64>, b: ArrayVi
     from_rows(a.nrows(), b.nrows(), product::product(borrow(&a), borrow(&b).transpose()))
 }
 
-/// The product `aᵀ b`, added to `sum` on the calling thread.
-pub(in crate::estimate) fn add_transposed_product(
-    sum: &mut Array2<f64>,
-    a: ArrayView2<'_, f64>,
-    b: ArrayView2<'_, f64>,
-) {
-    let (a, b) = (a.as_standard_layout(), b.as_standard_layout());
-    let (rows, columns) = sum.dim();
-    let sum = sum.as_slice_mut().expect("owned arrays made here are in row order");
-    let sum = MatMut::from_row_major_slice_mut(sum, rows, columns);
-    matmul(sum, Accum::Add, borrow(&a).transpose(), borrow(&b), 1.0, Par::Seq);
-}
-
 /// The product `a bᵀ` on the calling thread.
 pub(in crate::estimate) fn small_product_transposed(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Array2<f64> {
     let (a, b) = (a.as_standard_layout(), b.as_standard_layout());

@@ -1,18 +1,45 @@
-//! Single precision: good for a preconditioner, not for a result.
+//! Single precision: good for a preconditioner or a network, not for a result.
 //!
-//! Every call is sequential; callers share the work out by index, so that results do not depend on the threads.
+//! What is shared out is so by rows whose number is fixed here, so that results do not depend on the threads.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
 
-/// The product `a b`.
+/// Rows of a product that one task computes.
+const ROWS: usize = 64;
+
+/// Multiplications that are worth a task.
+const WORTH: usize = 1 << 20;
+
+/// The product `a b` on the calling thread.
 pub(in crate::estimate) fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
     let (rows, columns) = (a.nrows(), b.ncols());
     let mut out = Array2::zeros((rows, columns));
     let view = out.as_slice_mut().expect("owned arrays made here are in row order");
     let view = MatMut::from_row_major_slice_mut(view, rows, columns);
     matmul(view, Accum::Replace, borrow(a), borrow(b), 1.0, Par::Seq);
+    out
+}
+
+/// The product `a b`, on as many threads as there are.
+pub(in crate::estimate) fn shared_product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
+    let ((rows, between), columns) = (a.dim(), b.ncols());
+    let mut out = Array2::zeros((rows, columns));
+    let (a, b) = (borrow(a), borrow(b));
+    let task = |(task, chunk): (usize, &mut [f32])| {
+        let count = chunk.len() / columns;
+        let part = MatMut::from_row_major_slice_mut(chunk, count, columns);
+        matmul(part, Accum::Replace, a.subrows(task * ROWS, count), b, 1.0, Par::Seq);
+    };
+    let chunk = (ROWS * columns).max(1);
+    let slice = out.as_slice_mut().expect("owned arrays made here are in row order");
+    if ROWS.min(rows) * between * columns < WORTH {
+        slice.chunks_mut(chunk).enumerate().for_each(task);
+    } else {
+        slice.par_chunks_mut(chunk).enumerate().for_each(task);
+    }
     out
 }
 

@@ -1,11 +1,11 @@
 //! Networks that rebuild what they read through a narrow place.
 
-use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
 use super::convolution::Convolution;
+use super::loss::{Loss, SquaredError};
 use super::network::Layer;
-use super::stages::{Stage, in_blocks, parameters, through};
+use super::stages::{Stage, back, in_blocks, parameters, through};
 use super::training::{Learner, train_network};
 use super::{Rows, Schedule, Trained, broken};
 use crate::estimate::EstimateError;
@@ -56,10 +56,8 @@ pub(in crate::estimate) fn autoencode(
 ) -> core::result::Result<Trained<Coder>, EstimateError> {
     let mut random = SplitMix64::new(seed);
     let coder = Coder::new(shape, &mut random).map_err(broken)?;
-    let error = |of: Rows<'_>, outputs: &Tensor, places: &[usize]| (outputs - of.gather(places)?)?.sqr()?.mean_all();
-    let learned = |outputs: &Tensor, places: &[usize]| error(rows, outputs, places);
-    let judged = |outputs: &Tensor, places: &[usize]| error(validation, outputs, places);
-    train_network(coder, (rows, learned), (validation, judged), schedule, random)
+    let sides = ((rows, SquaredError(rows)), (validation, SquaredError(validation)));
+    train_network(coder, sides.0, sides.1, schedule, random)
 }
 
 impl Coder {
@@ -137,12 +135,11 @@ impl Learner for Coder {
 
     fn gradients(
         &self,
-        inputs: &Tensor,
-        loss: impl Fn(&Tensor) -> Result<Tensor>,
+        inputs: Tensor,
+        places: &[usize],
+        loss: &impl Loss,
         _random: &mut SplitMix64,
-    ) -> Result<(Tensor, GradStore)> {
-        let loss = loss(&self.forward(inputs)?)?;
-        let gradients = loss.backward()?;
-        Ok((loss, gradients))
+    ) -> Result<(f64, Vec<Tensor>)> {
+        back(&self.forward(&inputs)?, places, loss, &self.parameters())
     }
 }

@@ -1,13 +1,13 @@
 //! Networks that paint an image from a layer.
 
-use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
 use super::convolution::Convolution;
+use super::loss::{Loss, SquaredError};
 use super::network::Layer;
-use super::stages::{Stage, in_blocks, parameters, through};
+use super::stages::{Stage, back, in_blocks, parameters, through};
 use super::training::{Learner, train_network};
-use super::{Rows, Schedule, Trained, broken, squared_error};
+use super::{Rows, Schedule, Trained, broken};
 use crate::estimate::EstimateError;
 use crate::estimate::random::SplitMix64;
 
@@ -47,7 +47,7 @@ pub(in crate::estimate) fn paint(
 ) -> core::result::Result<Trained<Painter>, EstimateError> {
     let mut random = SplitMix64::new(seed);
     let painter = Painter::new(shape, &mut random).map_err(broken)?;
-    let sides = ((rows, squared_error(targets)), (validation, squared_error(validation_targets)));
+    let sides = ((rows, SquaredError(targets)), (validation, SquaredError(validation_targets)));
     train_network(painter, sides.0, sides.1, schedule, random)
 }
 
@@ -137,12 +137,11 @@ impl Learner for Painter {
 
     fn gradients(
         &self,
-        inputs: &Tensor,
-        loss: impl Fn(&Tensor) -> Result<Tensor>,
+        inputs: Tensor,
+        places: &[usize],
+        loss: &impl Loss,
         _random: &mut SplitMix64,
-    ) -> Result<(Tensor, GradStore)> {
-        let loss = loss(&through(&self.stages, inputs)?)?;
-        let gradients = loss.backward()?;
-        Ok((loss, gradients))
+    ) -> Result<(f64, Vec<Tensor>)> {
+        back(&through(&self.stages, &inputs)?, places, loss, &self.parameters())
     }
 }

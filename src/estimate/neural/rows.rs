@@ -21,11 +21,16 @@ impl<'a> Rows<'a> {
         self.values.len() / self.stride
     }
 
+    /// The row in a place.
+    pub(super) fn row(&self, place: usize) -> &'a [f32] {
+        &self.values[place * self.stride..][..self.width]
+    }
+
     /// The rows in the given places, one after the other.
     pub(super) fn gather(&self, places: &[usize]) -> Result<Tensor> {
         let mut values = Vec::with_capacity(places.len() * self.width);
         for &place in places {
-            values.extend_from_slice(&self.values[place * self.stride..][..self.width]);
+            values.extend_from_slice(self.row(place));
         }
         Tensor::from_vec(values, (places.len(), self.width), &Device::Cpu)
     }

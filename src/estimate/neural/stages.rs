@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor, Var};
 
 use super::convolution::{Convolution, doubled, halved};
+use super::loss::Loss;
 use super::network::{Layer, rectified};
 use super::{Rows, broken};
 use crate::estimate::EstimateError;
@@ -51,6 +52,19 @@ pub(super) fn through(stages: &[Stage], inputs: &Tensor) -> Result<Tensor> {
         };
     }
     Ok(values)
+}
+
+/// The loss of outputs that came through stages, and its gradients by the parameters.
+pub(super) fn back(
+    outputs: &Tensor,
+    places: &[usize],
+    loss: &impl Loss,
+    parameters: &[Var],
+) -> Result<(f64, Vec<Tensor>)> {
+    let (loss, of_outputs) = loss.with_gradient(&outputs.detach(), places)?;
+    let mut gradients = (outputs * of_outputs)?.sum_all()?.backward()?;
+    let of = |parameter: &Var| gradients.remove(parameter).expect("the outputs depend on every parameter");
+    Ok((loss, parameters.iter().map(of).collect()))
 }
 
 /// What becomes of rows, one row after the other, a block of them at a time.

@@ -1,10 +1,10 @@
 //! Two ways to train a network: until it no longer gets better on other rows, or for a given number of steps.
 
 use candle_core::{Result, Tensor, Var};
-use candle_nn::{AdamW, Optimizer, ParamsAdamW, SGD};
 
-use candle_core::backprop::GradStore;
-
+use super::adam::Adam;
+use super::elements::change;
+use super::loss::Loss;
 use super::{Architecture, Network, Rows, broken};
 use crate::estimate::EstimateError;
 use crate::estimate::random::SplitMix64;
@@ -37,13 +37,14 @@ pub(super) trait Learner {
     /// The outputs for each row, with every unit at work.
     fn forward(&self, inputs: &Tensor) -> Result<Tensor>;
 
-    /// The loss of the outputs and its gradients, as in training.
+    /// The loss of the rows in some places, as in training, and its gradients in the order of the parameters.
     fn gradients(
         &self,
-        inputs: &Tensor,
-        loss: impl Fn(&Tensor) -> Result<Tensor>,
+        inputs: Tensor,
+        places: &[usize],
+        loss: &impl Loss,
         random: &mut SplitMix64,
-    ) -> Result<(Tensor, GradStore)>;
+    ) -> Result<(f64, Vec<Tensor>)>;
 }
 
 /// A network with the parameters that were best on the validation rows.
@@ -67,8 +68,8 @@ pub(in crate::estimate) struct Trained<N = Network> {
 /// [`EstimateError::Numeric`] if the loss of the validation rows is not finite.
 pub(in crate::estimate) fn train(
     architecture: &Architecture,
-    (rows, loss): (Rows<'_>, impl Fn(&Tensor, &[usize]) -> Result<Tensor>),
-    (validation, validation_loss): (Rows<'_>, impl Fn(&Tensor, &[usize]) -> Result<Tensor>),
+    (rows, loss): (Rows<'_>, impl Loss),
+    (validation, validation_loss): (Rows<'_>, impl Loss),
     schedule: &Schedule,
     seed: u64,
 ) -> core::result::Result<Trained, EstimateError> {
@@ -80,28 +81,24 @@ pub(in crate::estimate) fn train(
 /// As [`train`], of any network.
 pub(super) fn train_network<N: Learner>(
     network: N,
-    (rows, loss): (Rows<'_>, impl Fn(&Tensor, &[usize]) -> Result<Tensor>),
-    (validation, validation_loss): (Rows<'_>, impl Fn(&Tensor, &[usize]) -> Result<Tensor>),
+    (rows, loss): (Rows<'_>, impl Loss),
+    (validation, validation_loss): (Rows<'_>, impl Loss),
     schedule: &Schedule,
     mut random: SplitMix64,
 ) -> core::result::Result<Trained<N>, EstimateError> {
     let parameters = network.parameters();
     let all: Vec<usize> = (0..validation.len()).collect();
     let others = validation.gather(&all).map_err(broken)?;
-    let judge =
-        || -> Result<f64> { Ok(f64::from(validation_loss(&network.forward(&others)?, &all)?.to_scalar::<f32>()?)) };
+    let judge = || validation_loss.value(&network.forward(&others)?, &all);
     let run = |random: &mut SplitMix64| -> Result<(usize, usize, f64, bool)> {
-        let settings =
-            ParamsAdamW { lr: schedule.learning_rate, weight_decay: schedule.weight_decay, ..ParamsAdamW::default() };
-        let mut optimizer = AdamW::new(parameters.clone(), settings)?;
+        let mut optimizer = Adam::new(parameters.clone(), schedule.learning_rate, schedule.weight_decay);
         let mut batches = Batches::new(rows.len(), schedule.batch);
         let mut best = (0, judge()?, copies(&parameters)?);
         let (mut stalled, mut reductions, mut converged) = (0, 0, false);
         let mut step = 0_usize;
         while step < schedule.max_steps && !converged {
             let batch = batches.next(random);
-            let inputs = rows.gather(batch)?;
-            let (_, gradients) = network.gradients(&inputs, |outputs| loss(outputs, batch), random)?;
+            let (_, gradients) = network.gradients(rows.gather(batch)?, batch, &loss, random)?;
             optimizer.step(&gradients)?;
             step += 1;
             // Where there is next to nothing to learn, the best is over before the first regular look.
@@ -127,7 +124,7 @@ pub(super) fn train_network<N: Learner>(
                 converged = reductions == schedule.reductions;
                 reductions += 1;
                 stalled = 0;
-                optimizer.set_learning_rate(optimizer.learning_rate() / 4.0);
+                optimizer.shorten(4.0);
             }
         }
         restore(&parameters, &best.2)?;
@@ -156,21 +153,27 @@ pub(in crate::estimate) struct Descent {
 /// [`EstimateError::Numeric`] if that loss is not finite.
 pub(in crate::estimate) fn descend(
     architecture: &Architecture,
-    (rows, loss): (Rows<'_>, impl Fn(&Tensor, &[usize]) -> Result<Tensor>),
+    (rows, loss): (Rows<'_>, impl Loss),
     descent: Descent,
     seed: u64,
 ) -> core::result::Result<(Network, f64), EstimateError> {
     let mut random = SplitMix64::new(seed);
     let network = Network::new(architecture, &mut random).map_err(broken)?;
     let run = |random: &mut SplitMix64| -> Result<f64> {
-        let mut optimizer = SGD::new(network.parameters(), descent.learning_rate)?;
+        #[expect(clippy::cast_possible_truncation, reason = "networks compute in single precision")]
+        let rate = descent.learning_rate as f32;
+        let parameters = network.parameters();
         let all: Vec<usize> = (0..rows.len()).collect();
         let inputs = rows.gather(&all)?;
         let mut last = f64::NAN;
         for _ in 0..descent.steps {
-            let (here, gradients) = network.gradients(&inputs, |outputs| loss(outputs, &all), random)?;
-            optimizer.step(&gradients)?;
-            last = f64::from(here.to_scalar::<f32>()?);
+            let (here, gradients) = network.gradients(inputs.clone(), &all, &loss, random)?;
+            for (parameter, gradient) in parameters.iter().zip(&gradients) {
+                change(parameter, gradient, |values, gradient| {
+                    values.iter_mut().zip(gradient).for_each(|(value, gradient)| *value -= gradient * rate);
+                })?;
+            }
+            last = here;
         }
         Ok(last)
     };

@@ -31,7 +31,8 @@ const IMAGES: usize = 128;
 /// come from the target's, halved (and rounded up) once for each of the `channels`. A layer that has as many units as
 /// one of the `spatial` sizes is an image: a convolution in place of W reads it, and where it is of one of the halved
 /// sizes, or of the target's own, the network goes on from there; else W follows. s standardizes each unit by its mean
-/// and standard deviation on the training samples; units that are constant there are zero. Target, validation, steps and
+/// and standard deviation on the training samples and cuts what lies further out than `bound` of them; units that are
+/// constant there are zero. Target, validation, steps and
 /// their end are those of the `mlp` decoder.
 ///
 /// # Use
@@ -60,6 +61,9 @@ pub struct Convolution {
     /// The channels before each doubling, from the coarsest size on; by default 32 and 16.
     #[serde(default = "Convolution::default_channels")]
     pub channels: Channels,
+    /// Standard deviations beyond which a unit's value is cut; by default 10.
+    #[serde(default = "Convolution::default_bound")]
+    pub bound: Rate,
     /// The length of the first steps; by default 0.001.
     #[serde(default = "Convolution::default_learning_rate")]
     pub learning_rate: Rate,
@@ -103,6 +107,10 @@ impl From<Channels> for Widths {
 impl Convolution {
     fn default_channels() -> Channels {
         Channels(Widths::try_from(vec![number(32), number(16)]).expect("neither is much"))
+    }
+
+    fn default_bound() -> Rate {
+        Rate::try_from(10.0).expect("the default is positive")
     }
 
     fn default_learning_rate() -> Rate {
@@ -156,7 +164,7 @@ impl Convolution {
         let channels = self.channels.0.get();
         let sizes = self.spatial.iter().map(|size| size.map(NonZeroUsize::get));
         let spatial = sizes.into_iter().find(|size| size.iter().product::<usize>() == z.ncols());
-        let mut decoded = decode((z, Units::All), target, split, seed, |task| {
+        let mut decoded = decode((z, Units::All, self.bound.get()), target, split, seed, |task| {
             let shape = PainterShape { inputs: task.inputs, spatial, image, channels };
             let trained = paint(&shape, task.training, task.validation, &self.schedule(), seed)?;
             Ok(Answer {

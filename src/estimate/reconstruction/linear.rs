@@ -38,8 +38,9 @@ const POWER_ITERATIONS: usize = 12;
 /// one if two are equal. A nonlinear decoder may recover more.
 ///
 /// Of over 256 units, penalties race: one that is worse than the best by four standard errors, sample by sample, is not
-/// tried on further folds (`folds_until_decided` in the details). What differs from the cross-validation in full is the
-/// choice, in the rare case that such a penalty would have won; with a given penalty the value is the same.
+/// tried on further folds (`folds_until_decided` in the details); nor is one tried at all that lies beyond such a worse
+/// one, seen from the middle of the list (`penalties_tried`). What differs from the cross-validation in full is the choice,
+/// in the rare case that such a penalty would have won; with a given penalty the value is the same.
 ///
 /// With a `rank`, the weights are those of reduced-rank regression: W less what lies outside the leading principal axes
 /// of what it says of the training samples. The penalty is chosen without that.
@@ -154,22 +155,22 @@ impl Linear {
         }
         let folds = split.folds(self.folds.get());
         let (z, y) = (layer.train.view(), target.train.view());
-        let (total, chosen, decided) = if z.ncols() > WIDE {
+        let (total, chosen, choice) = if z.ncols() > WIDE {
             let raced = race(z, y, &folds, &alphas)?;
-            (raced.total, raced.chosen, raced.folds)
+            (raced.total, raced.chosen, (raced.folds, raced.tried))
         } else {
             let parts = Products::of_folds(z, y, &folds);
             let total = Products::total(&parts);
             let losses = ridge::cross_validated(z, y, &folds, &parts, &total, &alphas)?;
             let best = |best: usize, place: usize| if losses[place] <= losses[best] { place } else { best };
-            (total, (0..alphas.len()).fold(0, best), folds.len())
+            (total, (0..alphas.len()).fold(0, best), (folds.len(), alphas.len()))
         };
         let (weights, rank) = rayon::join(|| total.weights(alphas[chosen]), || rank(total.gram()));
         let mut predicted = matrix::product_transposed(layer.test.view(), weights?.view());
         if let Some(most) = self.rank {
             predicted = of_rank(&predicted, &total.weights(alphas[chosen])?, &total, alphas[chosen], most.get())?;
         }
-        Ok(Fit { predicted, chosen: Some((chosen, alphas[chosen], decided)), rank: rank? })
+        Ok(Fit { predicted, chosen: Some((chosen, alphas[chosen], choice)), rank: rank? })
     }
 
     /// The numbers that a fit holds at most beside layer and target.
@@ -188,18 +189,19 @@ impl Linear {
     fn report(
         &self,
         decoded: &mut Decoded,
-        (chosen, rank): (Option<(usize, f64, usize)>, usize),
+        (chosen, rank): (Option<Chosen>, usize),
         (n_units, n_all_units): (usize, usize),
         n_train: usize,
     ) {
         let mut details = Map::new();
         let mut detail = |name: &str, value: Value| details.insert(name.to_owned(), value);
         let mut flags = Vec::new();
-        if let Some((index, alpha, decided)) = chosen {
+        if let Some((index, alpha, (folds, tried))) = chosen {
             let penalties = &self.relative_penalties.0;
             detail("alpha", alpha.into());
             detail("relative_penalty", penalties[index].into());
-            detail("folds_until_decided", decided.into());
+            detail("folds_until_decided", folds.into());
+            detail("penalties_tried", tried.into());
             if penalties.len() > 1 && (index == 0 || index == penalties.len() - 1) {
                 flags.push(Flag::PenaltyAtEdge);
             }
@@ -222,12 +224,14 @@ impl Linear {
     }
 }
 
+/// The place of the chosen penalty in the list, its absolute value, and the folds and penalties that it took.
+type Chosen = (usize, f64, (usize, usize));
+
 /// What was fitted.
 struct Fit {
     /// What it says of the test samples, less the training means.
     predicted: Array2<f64>,
-    /// The place of the chosen penalty in the list, its absolute value, and the folds that it took.
-    chosen: Option<(usize, f64, usize)>,
+    chosen: Option<Chosen>,
     rank: usize,
 }
 

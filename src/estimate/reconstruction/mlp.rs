@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decoded::Decoded;
 use super::trained::{Answer, COPIES, PARTS, Units, Widths, decode};
-use crate::estimate::neural::{Architecture, Schedule, squared_error, train};
+use crate::estimate::neural::{Architecture, Schedule, SquaredError, train};
 use crate::estimate::usable::{Fraction, Rate};
 use crate::estimate::{Element, EstimateError, Split};
 
@@ -18,8 +18,9 @@ use crate::estimate::{Element, EstimateError, Split};
 /// value = mean over test samples and target columns of (x − x̂)²
 /// ```
 ///
-/// s standardizes each unit by its mean and standard deviation on the training samples; units that are constant there
-/// are left out. The target is taken about its training mean, in units of one standard deviation over all columns. Weights
+/// s standardizes each unit by its mean and standard deviation on the training samples, and cuts what lies further out than
+/// `bound` of them, so that no sample decides by itself what is said of a unit that is hardly ever active; units that are
+/// constant there are left out. The target is taken about its training mean, in units of one standard deviation over all columns. Weights
 /// start uniformly between ±1/√(inputs of their layer), those of the last layer at zero: what learns nothing says the
 /// mean. The last fifth of the training samples (in the order of a hash of their ids) is set aside; `AdamW` takes steps by
 /// batches of the others until `patience` looks in a row, one in 32 steps, found no smaller loss of what was set aside,
@@ -43,6 +44,8 @@ use crate::estimate::{Element, EstimateError, Split};
 pub struct Mlp {
     /// The units of each hidden layer; by default one layer of 128.
     pub layers: Widths,
+    /// Standard deviations beyond which a unit's value is cut; by default 10.
+    pub bound: Rate,
     /// The length of the first steps; by default 0.001.
     pub learning_rate: Rate,
     /// The pull of weights towards zero, in units of the learning rate; by default 0.01.
@@ -60,6 +63,7 @@ impl Default for Mlp {
         let number = |number| NonZeroUsize::new(number).expect("the defaults are not zero");
         Self {
             layers: Widths::try_from(vec![number(128)]).expect("128 is not many"),
+            bound: Rate::try_from(10.0).expect("the default is positive"),
             learning_rate: Rate::try_from(1e-3).expect("the default is positive"),
             weight_decay: Fraction::try_from(0.01).expect("the default is a fraction"),
             batch: number(128),
@@ -87,10 +91,10 @@ impl Mlp {
         split: &Split,
         seed: u64,
     ) -> Result<Decoded, EstimateError> {
-        decode((z, Units::Varying), target, split, seed, |task| {
+        decode((z, Units::Varying, self.bound.get()), target, split, seed, |task| {
             let architecture = self.architecture(task.inputs, task.outputs);
             let [training, validation] =
-                [task.training, task.validation].map(|(rows, targets)| (rows, squared_error(targets)));
+                [task.training, task.validation].map(|(rows, targets)| (rows, SquaredError(targets)));
             let trained = train(&architecture, training, validation, &self.schedule(), seed)?;
             Ok(Answer {
                 rebuilt: trained.network.outputs(&task.test)?,

@@ -21,6 +21,8 @@ pub(super) struct Raced {
     pub chosen: usize,
     /// The folds after which it was decided.
     pub folds: usize,
+    /// The penalties that were tried.
+    pub tried: usize,
 }
 
 /// Chooses among penalties by cross-validation that leaves out what cannot win any more.
@@ -28,7 +30,8 @@ pub(super) struct Raced {
 /// Folds are predicted one after the other. After each, a penalty drops out whose squared errors, sample by sample,
 /// exceed those of the best one by four standard errors of their mean; those that are left go on to the next fold, and
 /// when one is left it is chosen. Of those that last to the end the sum over all folds decides, the larger penalty if
-/// two are equal, as in the cross-validation in full.
+/// two are equal, as in the cross-validation in full. On the first fold penalties are tried from the middle of the list
+/// outwards, and none beyond one that is as clearly worse than the one before it.
 ///
 /// Maron and Moore, "The racing algorithm", *Artificial Intelligence Review* 11 (1997).
 pub(super) fn race(
@@ -44,26 +47,59 @@ pub(super) fn race(
     for fold in &folds[1..] {
         total.extend(z.slice(s![fold.clone(), ..]), y.slice(s![fold.clone(), ..]));
     }
-    let mut left: Vec<(usize, Vec<f64>)> = (0..alphas.len()).map(|place| (place, Vec::new())).collect();
     let mut space = Array2::zeros((z.ncols(), z.ncols()));
-    let mut decided = 0;
+    let mut left: Vec<(usize, Vec<f64>)> = Vec::new();
+    let (mut decided, mut tried) = (0, 0);
     for fold in folds {
-        if left.len() == 1 {
+        if left.len() == 1 || alphas.len() == 1 {
             break;
         }
-        decided += 1;
         let part = first.take().unwrap_or_else(|| products(fold));
         let (rest, mean_z, mean_y) = total.without(part);
         let z = &z.slice(s![fold.clone(), ..]) - &mean_z;
         let y = &y.slice(s![fold.clone(), ..]) - &mean_y;
-        for (place, losses) in &mut left {
-            let weights = rest.weights_within(alphas[*place], &mut space)?;
-            losses.extend(squared_errors(z.view(), y.view(), &weights));
+        let mut losses = |place: usize| -> Result<_, EstimateError> {
+            Ok(squared_errors(z.view(), y.view(), &rest.weights_within(alphas[place], &mut space)?).to_vec())
+        };
+        if decided == 0 {
+            left = outwards(alphas.len(), losses)?;
+            tried = left.len();
+        } else {
+            for (place, all) in &mut left {
+                all.extend(losses(*place)?);
+            }
         }
+        decided += 1;
         let best = best(&left).1.clone();
         left.retain(|(_, losses)| !clearly_worse(losses, &best));
     }
-    Ok(Raced { total, chosen: best(&left).0, folds: decided })
+    let chosen = if alphas.len() == 1 { 0 } else { best(&left).0 };
+    Ok(Raced { total, chosen, folds: decided, tried })
+}
+
+/// The losses of penalties from the middle one outwards, up to the first on each side that is clearly worse than the
+/// one before it, in the order of the list.
+fn outwards(
+    count: usize,
+    mut losses: impl FnMut(usize) -> Result<Vec<f64>, EstimateError>,
+) -> Result<Vec<(usize, Vec<f64>)>, EstimateError> {
+    let middle = count / 2;
+    let mut tried = vec![(middle, losses(middle)?)];
+    let below: Vec<usize> = (0..middle).rev().collect();
+    for side in [below, (middle + 1..count).collect()] {
+        let mut before = tried[0].1.clone();
+        for place in side {
+            let here = losses(place)?;
+            let worse = clearly_worse(&here, &before);
+            tried.push((place, here.clone()));
+            if worse {
+                break;
+            }
+            before = here;
+        }
+    }
+    tried.sort_by_key(|&(place, _)| place);
+    Ok(tried)
 }
 
 /// The penalty with the least sum of losses; the last of equal ones.

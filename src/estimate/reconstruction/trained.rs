@@ -80,13 +80,14 @@ pub(super) enum Units {
     All,
 }
 
-/// Rebuilds the test rows of `target` by a network that `fit` trains.
+/// Rebuilds the test rows of `target` by a network that `fit` trains, from a layer in units of standard deviations, which
+/// are cut at `bound`.
 ///
 /// # Errors
 ///
 /// [`EstimateError::Degenerate`] for fewer than five training samples or no test samples, and those of `fit`.
 pub(super) fn decode<T: Element, U: Element>(
-    (z, units): (ArrayView2<'_, T>, Units),
+    (z, units, bound): (ArrayView2<'_, T>, Units, f64),
     target: ArrayView2<'_, U>,
     split: &Split,
     seed: u64,
@@ -103,6 +104,9 @@ pub(super) fn decode<T: Element, U: Element>(
     let (mut layer, kept) = Sides::standardized_columns(z, split);
     let columns = target.train.ncols();
     let scale = (target.squares / (n_train * columns) as f64).sqrt();
+    for side in [&mut layer.train, &mut layer.test] {
+        side.mapv_inplace(|value| value.clamp(-bound, bound));
+    }
     let mut flags = Vec::new();
     let mut details = Map::new();
     details.insert("n_train".to_owned(), n_train.into());

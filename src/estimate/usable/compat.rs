@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::decoder::{Activation, log_probabilities, member_seeds};
 use super::fitted::{Classes, Fitted, Member, cross_entropy};
-use crate::estimate::neural::{self, Architecture, Descent, Rows, descend};
+use crate::estimate::neural::{Architecture, CrossEntropy, Descent, Rows, descend};
 use crate::estimate::split::Split;
 use crate::estimate::{Element, EstimateError};
 
@@ -114,7 +114,7 @@ impl Compat {
         let trained: Vec<(f64, Member)> = seeds
             .par_iter()
             .map(|&seed| {
-                let loss = neural::cross_entropy(&training_classes);
+                let loss = CrossEntropy(&training_classes);
                 let rows = Rows::new(&training, z.ncols(), z.ncols());
                 let (network, last) = descend(&architecture, (rows, loss), DESCENT, seed)?;
                 let rows = Rows::new(&held_out, z.ncols(), z.ncols());

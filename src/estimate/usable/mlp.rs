@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::decoder::{Activation, Fraction, Rate, log_frequencies, log_probabilities, member_seeds};
 use super::fitted::{Classes, Fitted, Member, Unseen};
 use super::standardize::{Features, Scaler};
-use crate::estimate::neural::{Architecture, Rows, Schedule, Trained, cross_entropy, train};
+use crate::estimate::neural::{Architecture, CrossEntropy, Rows, Schedule, Trained, train};
 use crate::estimate::split::Split;
 use crate::estimate::{Element, EstimateError, Flag};
 
@@ -151,8 +151,8 @@ impl Mlp {
             .map(|&seed| {
                 let trained = train(
                     &architecture,
-                    (training, cross_entropy(&training_classes)),
-                    (validation, cross_entropy(&validation_classes)),
+                    (training, CrossEntropy(&training_classes)),
+                    (validation, CrossEntropy(&validation_classes)),
                     &self.schedule(),
                     seed,
                 )?;

@@ -9,6 +9,7 @@ mod failure;
 mod kept;
 mod measurement;
 mod typicality;
+mod unit;
 
 pub use binding::BindingRow;
 pub use checkpoint::CheckpointRow;
@@ -17,6 +18,7 @@ pub use failure::FailureRow;
 pub use kept::{PositionRow, SampleRow};
 pub use measurement::MeasurementRow;
 pub use typicality::TypicalityRow;
+pub use unit::UnitRow;
 
 use arrow::array::ArrayRef;
 
