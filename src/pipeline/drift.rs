@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::archive::{Checkpoint, Numbers, Weights};
+use crate::archive::{Checkpoint, Kind, Numbers, Weights};
 use crate::estimate::gradient::Drift;
 
 use super::PipelineError;
@@ -46,7 +46,7 @@ pub fn drift(checkpoints: &[Checkpoint], moves: usize) -> Result<Vec<TensorDrift
         return Err(PipelineError::Drift { reason });
     }
     let first = checkpoints[0].open()?;
-    let floats = first.tensors().filter(|tensor| tensor.kind().is_ok_and(|kind| kind.is_float()));
+    let floats = first.tensors().filter(|tensor| tensor.kind().is_ok_and(Kind::is_float));
     let names: Vec<String> = floats.map(|tensor| tensor.name.to_owned()).collect();
     let mut window = Window { checkpoints: VecDeque::new(), moves: vec![VecDeque::new(); names.len()] };
     let mut found = Vec::new();

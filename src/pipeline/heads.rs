@@ -20,8 +20,19 @@ pub(super) struct Heads {
 }
 
 impl Heads {
+    /// The samples as they are, or joined to blocks where these are asked for.
+    pub(super) fn of(
+        blocks: Option<&Blocks>,
+        samples: Samples,
+        seed: u64,
+    ) -> Result<(Option<Self>, Samples), PipelineError> {
+        let Some(blocks) = blocks else { return Ok((None, samples)) };
+        let (heads, joined) = Self::join(blocks, &samples, seed)?;
+        Ok((Some(heads), joined))
+    }
+
     /// Joins samples to blocks, in an order that their ids and the seed make.
-    pub(super) fn join(blocks: &Blocks, samples: &Samples, seed: u64) -> Result<(Self, Samples), PipelineError> {
+    fn join(blocks: &Blocks, samples: &Samples, seed: u64) -> Result<(Self, Samples), PipelineError> {
         // Both sides together are all rows in the order of a hash of their ids: that by which samples are held out, so that
         // those which judge share blocks.
         let order = match Split::by_id(&samples.ids, 0.5, seed) {

@@ -165,13 +165,7 @@ impl Plan {
         let taps = select_taps(&model, &pipeline.graph.taps, &pipeline.replay.pool)?;
         let table = &pipeline.samples;
         let samples = Samples::read(&folder, &table.inputs, table.labels.as_ref(), table.ids.as_ref(), &table.columns)?;
-        let (heads, samples) = match &pipeline.replay.blocks {
-            None => (None, samples),
-            Some(blocks) => {
-                let (heads, joined) = Heads::join(blocks, &samples, pipeline.seed)?;
-                (Some(heads), joined)
-            }
-        };
+        let (heads, samples) = Heads::of(pipeline.replay.blocks.as_ref(), samples, pipeline.seed)?;
         facts.note("samples", &samples.hash())?;
         let names: Vec<&str> = taps.iter().map(|tap| tap.name.as_str()).collect();
         let scores = typicality::scores(&pipeline, &samples)?;
@@ -195,22 +189,12 @@ impl Plan {
         let (graph_hash, inputs_hash) = (model.hash(), samples.hash());
         let hash = hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records, &subsets), (&binding, &bases), runtime);
         facts.note("plan", &hash)?;
-        let measures = &pipeline.estimate.measures;
-        let at = |(place, reason): (usize, String)| {
-            let measure = &measures[place];
-            PipelineError::Measure { number: place + 1, measure: measure.name(), reason }
-        };
-        let compares = |measure: &Measure| matches!(measure, Measure::Typicality(_));
-        if let (Some(place), None) = (measures.iter().position(compares), &scores) {
-            return Err(at((place, subset::NO_TYPICALITY.to_owned())));
-        }
-        let find = || match heads {
+        let last_tap = last_tap(&pipeline, scores.as_ref(), || match heads {
             None => LastTap::find(&model, &taps, &loss),
             Some(_) => {
                 Err("found `[replay] blocks`, and several heads have several losses; remove one of them".to_owned())
             }
-        };
-        let last_tap = gradient::last_tap(measures, scores.is_some(), find).map_err(at)?;
+        })?;
         let whole = populations.remove(0);
         let mut plan = Self {
             hash,
@@ -228,12 +212,7 @@ impl Plan {
             inputs_hash,
             name,
             output: output.map_or_else(|| beside(&folder, &pipeline.table.folder), Path::to_owned),
-            weight_bytes: binding
-                .feeds
-                .iter()
-                .filter(|feed| graph.fed.contains(&feed.initializer))
-                .map(|feed| feed.shape.iter().product::<usize>() * feed.kind.size())
-                .sum(),
+            weight_bytes: weight_bytes(&binding, &graph),
             tensors,
             outlet: outlet.map(str::to_owned),
             widths: trial.iter().map(|tap| tap.values.ncols()).collect(),
@@ -258,7 +237,13 @@ impl Plan {
             variables: whole.variables,
         };
         plan.subsets = populations.into_iter().map(|population| plan.of_population(population)).collect();
-        for population in plan.populations() {
+        plan.check_codebooks()?;
+        plan.groups = plan.cut(Limits::default())?;
+        Ok(plan)
+    }
+
+    fn check_codebooks(&self) -> Result<(), PipelineError> {
+        for population in self.populations() {
             for (measure, &place) in population.pipeline.estimate.measures.iter().zip(&population.places) {
                 if let Measure::Codebook(codebook) = measure {
                     codebook::check(population, codebook).map_err(|reason| PipelineError::Measure {
@@ -269,8 +254,7 @@ impl Plan {
                 }
             }
         }
-        plan.groups = plan.cut(Limits::default())?;
-        Ok(plan)
+        Ok(())
     }
 
     /// The whole pipeline file, with every default filled in.
@@ -410,6 +394,30 @@ impl fmt::Display for Plan {
         )?;
         write!(formatter, "plan         {}", &self.hash[..8])
     }
+}
+
+/// What the last layer multiplies, if a measure is about it; measures that go by typicality need scores.
+fn last_tap(
+    pipeline: &Pipeline,
+    scores: Option<&Scores>,
+    find: impl Fn() -> Result<LastTap, String>,
+) -> Result<Option<LastTap>, PipelineError> {
+    let measures = &pipeline.estimate.measures;
+    let at = |(place, reason): (usize, String)| {
+        let measure = &measures[place];
+        PipelineError::Measure { number: place + 1, measure: measure.name(), reason }
+    };
+    let compares = |measure: &Measure| matches!(measure, Measure::Typicality(_));
+    if let (Some(place), None) = (measures.iter().position(compares), scores) {
+        return Err(at((place, subset::NO_TYPICALITY.to_owned())));
+    }
+    gradient::last_tap(measures, scores.is_some(), find).map_err(at)
+}
+
+/// The bytes of the weights that are fed.
+fn weight_bytes(binding: &Binding, graph: &SessionGraph) -> usize {
+    let fed = binding.feeds.iter().filter(|feed| graph.fed.contains(&feed.initializer));
+    fed.map(|feed| feed.shape.iter().product::<usize>() * feed.kind.size()).sum()
 }
 
 /// The first names of a list that may be long.

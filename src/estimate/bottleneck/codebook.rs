@@ -21,7 +21,7 @@ const MOST_PASSES: usize = 200;
 ///
 /// with codewords c of the method of Lloyd, from the training blocks, p̂ the frequencies of codewords there and q̂ₛ those of
 /// labels of slot s with each codeword, one more sample added to each that is spread as all labels π̂. Both means are over
-/// held-out blocks: the rate is what the codewords cost as a message, the relevance a lower bound on I(T; Y₁…Y_n)/n.
+/// held-out blocks: the rate is what the codewords cost as a message, the relevance a lower bound on `I(T; Y₁…Y_n)/n`.
 ///
 /// # Use
 ///

@@ -13,7 +13,7 @@ rows! {
         pub tap: String,
         /// Its place among the taps, from 0, in graph order.
         pub tap_index: u32,
-        /// `usable`, `usable-given` or `reconstruction`.
+        /// `usable`, `usable-given`, `reconstruction` or `typical-overlap`.
         pub measure: String,
         /// The label column, or what is rebuilt.
         pub variable: String,
@@ -34,8 +34,8 @@ rows! {
         /// The class that the probe finds the most probable.
         #[null = "the label is a number, or there is none"]
         pub predicted: Option<String>,
-        /// Pointwise usable information ln q(y|z) − ln p(y), or the squared error per element of the target; its mean is the value
-        /// of the measure.
+        /// Pointwise usable information ln q(y|z) − ln p(y), or the squared error per element of the target, whose mean is the value
+        /// of the measure; of typicality the logarithm of the density, infinite where samples coincide.
         #[unit = "nats, or squared units of the target"]
         pub value: f64,
     }

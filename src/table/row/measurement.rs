@@ -31,7 +31,7 @@ rows! {
         pub compression: String,
         /// The measure with all its parameters, as JSON.
         pub parameters: String,
-        /// The unit of the value and of all that is compared with it: `nats`, `fraction`, `ratio` or `squared-units`.
+        /// The unit of the value and of all that is compared with it: `nats`, `fraction`, `ratio`, `gradient-units` or `squared-units`.
         pub unit: String,
         /// The value.
         #[unit = "see `unit`"]
