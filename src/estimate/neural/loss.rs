@@ -110,10 +110,10 @@ mod tests {
         let loss = candle_nn::loss::mse(&outputs, &rows.gather(&[2, 0]).unwrap()).unwrap();
         let expected =
             loss.backward().unwrap().remove(&outputs).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        // Single precision.
+        // Single precision, of numbers up to 1.
         assert!((value - f64::from(loss.to_scalar::<f32>().unwrap())).abs() < 1e-6, "{value} {loss}");
         for (found, expected) in gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-8, "{found} {expected}");
+            assert!((found - expected).abs() < 1e-7, "{found} {expected}");
         }
     }
 }
