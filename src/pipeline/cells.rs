@@ -184,7 +184,7 @@ impl Taps<'_> {
                 let rows = |layer: &Compressed| {
                     codebook::rows(self.plan, asked, layer.scores.view(), self.shared.references[cell.place].as_ref())
                 };
-                let found = self.compressed(cell, &asked.compress).and_then(rows);
+                let found = self.compressed(cell, &asked.compress).map(rows);
                 found.map(|found| OfCell { found, ..OfCell::default() })
             }
             Measure::Typicality(typicality) => self.typicality(checkpoint, cell, typicality).map(OfCell::from),

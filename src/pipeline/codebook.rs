@@ -116,7 +116,7 @@ pub(super) fn rows(
     asked: &Codebooks,
     layer: ArrayView2<'_, f64>,
     reference: Option<&Reference>,
-) -> Result<Vec<Found>, String> {
+) -> Vec<Found> {
     let label = &plan.variables.labels[&asked.label];
     let mut found = Vec::new();
     for one in asked.each() {
@@ -134,7 +134,7 @@ pub(super) fn rows(
             ..Found::new(name, outcome)
         }));
     }
-    Ok(found)
+    found
 }
 
 /// Relevance, rate, and the gap to the frontier where there is one.

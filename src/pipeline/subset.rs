@@ -128,8 +128,8 @@ pub(super) fn populations(
             subsets.push(measure.subset());
         }
     }
-    let population = |subset: &Option<&Subset>| {
-        let places: Vec<usize> = (0..measures.len()).filter(|&place| measures[place].subset() == *subset).collect();
+    let population = |subset: Option<&Subset>| {
+        let places: Vec<usize> = (0..measures.len()).filter(|&place| measures[place].subset() == subset).collect();
         let at = |place: usize, reason: String| PipelineError::Measure {
             number: place + 1,
             measure: measures[place].name(),
@@ -154,7 +154,7 @@ pub(super) fn populations(
         })?;
         Ok(Population { subset: subset.cloned(), rows, places, pipeline: own, samples, variables })
     };
-    subsets.iter().map(population).collect()
+    subsets.into_iter().map(population).collect()
 }
 
 fn has_basis(measure: &Measure) -> bool {

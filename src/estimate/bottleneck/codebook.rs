@@ -1,6 +1,6 @@
 use std::num::NonZeroUsize;
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::random::SplitMix64;
@@ -167,7 +167,9 @@ impl Codebook {
                 left < 0.0
             });
             codewords.row_mut(code).assign(&blocks.row(drawn.unwrap_or(0)));
-            odds = nearest(blocks, &codewords.slice(s![..=code, ..]).to_owned()).1;
+            // Only those drawn so far: the others are zeros still.
+            let drawn = codewords.select(Axis(0), &(0..=code).collect::<Vec<_>>());
+            odds = nearest(blocks, &drawn).1;
         }
         codewords
     }
@@ -257,8 +259,8 @@ mod tests {
             coded.rate.details["squared_error"].as_f64().unwrap()
         };
         let scalar = error(2, 1);
-        // The squared error of 12,000 samples scatters by 0.5 %; three of these.
-        assert!((scalar - (1.0 - 2.0 / std::f64::consts::PI)).abs() < 0.006, "{scalar}");
+        // The mean of 12,000 squared errors, of deviation 0.62 each, scatters by 0.0056; three of these.
+        assert!((scalar - (1.0 - 2.0 / std::f64::consts::PI)).abs() < 0.017, "{scalar}");
         let blocks = error(64, 6);
         assert!(blocks < scalar - 0.005 && blocks > 0.25, "{blocks} against {scalar}");
     }
