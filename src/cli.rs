@@ -391,7 +391,8 @@ pub(crate) struct Show {
 pub(crate) struct Results {
     /// The result folder.
     #[arg(required_unless_present = "plan")]
-    pub(crate) results: Option<PathBuf>,
+    #[arg(value_name = "RESULTS")]
+    pub(crate) folder: Option<PathBuf>,
     /// The plan that was run, in place of its result folder, or to hold another folder against.
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,

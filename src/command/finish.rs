@@ -64,7 +64,7 @@ pub(crate) fn finish(arguments: &Results) -> anyhow::Result<ExitCode> {
 pub(super) fn located(arguments: &Results) -> anyhow::Result<(PathBuf, Option<Planned>)> {
     let planned = arguments.plan.as_deref().map(Planned::open).transpose()?;
     let own = planned.as_ref().map(|planned| planned.output().to_owned());
-    let results = arguments.results.clone().or(own).expect("the command line has one of the two");
+    let results = arguments.folder.clone().or(own).expect("the command line has one of the two");
     Ok((results, planned))
 }
 

@@ -1,5 +1,6 @@
 //! `plan`: the units of work, written down once.
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
 use infoplane::pipeline::{self, Limits, Planned};
@@ -21,15 +22,16 @@ pub(crate) fn plan(cli: &Cli, arguments: &Plan) -> anyhow::Result<ExitCode> {
         for group in &plan.groups {
             let taps = plan.taps[group.taps.clone()].iter().map(|tap| tap.name.as_str()).collect::<Vec<_>>();
             let (cost, bytes) = (group.cost, group.bytes.div_ceil(1 << 20));
-            text += &format!("unit         {}: cost {cost:.2e}, about {bytes} MB with one thread\n", taps.join(", "));
+            writeln!(text, "unit         {}: cost {cost:.2e}, about {bytes} MB with one thread", taps.join(", "))?;
         }
         let state = if is_new { "written" } else { "there already" };
-        text += &format!(
+        write!(
+            text,
             "units        {}: {} checkpoints, each in {}; {state}",
             planned.n_units(),
             plan.checkpoints.len(),
             plan.groups.len()
-        );
+        )?;
         let facts = json!({ "plan": planned.hash(), "units": planned.n_units(), "groups": plan.groups });
         log::tell(cli.log_format, "info", "plan", &text, &facts);
     }
