@@ -187,9 +187,9 @@ fn a_plan_of_something_else_is_refused_with_what_differs() {
 
 #[test]
 fn memory_cuts_checkpoints_and_refuses_what_can_never_fit() {
-    let mut scene = scene();
-    // Inputs in double precision for the decoders make the widest layer the largest unit.
+    let mut scene = small();
     scene.taps = r#"["h1", "logits"]"#.into();
+    scene.measures = EVERY_KIND.to_owned();
     let groups = |plan: &Path| header(plan)["groups"].as_array().unwrap().clone();
     let whole = groups(&planned(&scene, "whole.plan", &[]));
     assert_eq!(whole.len(), 1);
