@@ -213,7 +213,7 @@ mod tests {
         let row = |step: u64, value: f64, flags: &[&str]| {
             let mut row = vec![json!(step), json!(value), json!(0.1), json!(flags), json!("a"), json!("h"), json!(2)];
             row.extend(["reconstruction", "input"].map(Value::from));
-            row.extend([Value::Null, Value::Null, json!("mlp"), json!("{}")]);
+            row.extend([Value::Null, Value::Null, Value::Null, json!("mlp"), json!("{}")]);
             row
         };
         let rows = [row(4, 1.0, &[]), row(0, 2.0, &["constant-units"]), row(2, 332.0, &["one-sample-decides"])];
