@@ -82,7 +82,7 @@ fn logs_are_json_where_they_are_asked_to_be() {
     let scene = Scene::new(Archive::DigitsFlax, &[0, 41, 4000]);
     fs::write(scene.checkpoint(41), b"no checkpoint").unwrap();
     let outcome = scene.run(&["--log-format", "json"]);
-    assert_eq!(outcome.code, Some(1));
+    assert_eq!(outcome.code, Some(65));
     let lines: Vec<Value> = outcome.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
     assert_eq!((of("plan").len(), of("done").len(), of("failed").len()), (1, 2, 1), "{lines:?}");
