@@ -55,32 +55,27 @@ impl<R: Rank> Windows<R> {
     /// The points whose windows meet the box of a leaf in every dimension.
     #[inline(always)]
     pub(super) fn meeting<S: Simd>(&self, simd: S, ranks: &Ranks<R>, leaf: usize) -> u64 {
-        let mut all = 0;
-        for register in 0..n_registers::<S, R>() {
-            let mut outside = R::splat(simd, 0);
-            for ((first, last), (low, high)) in self.first.iter().zip(&self.last).zip(ranks.boxes()) {
-                let low = R::splat(simd, low[leaf].repeated());
-                let high = R::splat(simd, high[leaf].repeated());
-                let begins = R::excess(simd, R::registers::<S>(first)[register], high);
-                let ends = R::excess(simd, low, R::registers::<S>(last)[register]);
-                outside = R::or(simd, outside, R::or(simd, begins, ends));
-            }
-            all |= place::<S, R>(R::zeros(simd, outside), register);
-        }
-        all
+        self.reaching::<S, false>(simd, ranks, leaf)
     }
 
     /// The points whose windows hold all of the box of a leaf.
     #[inline(always)]
     pub(super) fn holding<S: Simd>(&self, simd: S, ranks: &Ranks<R>, leaf: usize) -> u64 {
+        self.reaching::<S, true>(simd, ranks, leaf)
+    }
+
+    /// The points whose windows reach over the near side of the box of a leaf, or over the far one, too.
+    #[inline(always)]
+    fn reaching<S: Simd, const FAR: bool>(&self, simd: S, ranks: &Ranks<R>, leaf: usize) -> u64 {
         let mut all = 0;
         for register in 0..n_registers::<S, R>() {
             let mut outside = R::splat(simd, 0);
             for ((first, last), (low, high)) in self.first.iter().zip(&self.last).zip(ranks.boxes()) {
                 let low = R::splat(simd, low[leaf].repeated());
                 let high = R::splat(simd, high[leaf].repeated());
-                let begins = R::excess(simd, R::registers::<S>(first)[register], low);
-                let ends = R::excess(simd, high, R::registers::<S>(last)[register]);
+                let (begin, end) = if FAR { (low, high) } else { (high, low) };
+                let begins = R::excess(simd, R::registers::<S>(first)[register], begin);
+                let ends = R::excess(simd, end, R::registers::<S>(last)[register]);
                 outside = R::or(simd, outside, R::or(simd, begins, ends));
             }
             all |= place::<S, R>(R::zeros(simd, outside), register);
