@@ -70,7 +70,7 @@ impl Series {
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Url`] or [`ArchiveError::Store`] for a URL that leads nowhere.
+    /// [`ArchiveError::Store`] for a URL that leads nowhere.
     pub fn listed(
         base: &str,
         names: impl IntoIterator<Item = (u64, String)>,
