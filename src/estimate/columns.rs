@@ -73,15 +73,7 @@ pub(super) fn centered<T: Element>(
 
 /// Writes one row in double precision, less `means`.
 pub(super) fn copy_centered<T: Element>(values: ArrayView1<'_, T>, means: &[f64], target: &mut [f64]) {
-    let values = contiguous(values);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for ((target, &value), &mean) in target.iter_mut().zip(values.iter()).zip(means) {
-                *target = value.into() - mean;
-            }
-        },
-    );
+    copy_scaled(values, means, 1.0, target, |value| value);
 }
 
 /// Writes one row less `means` and times `factor`, rounded, before whatever `target` has beyond it.

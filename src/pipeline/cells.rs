@@ -108,7 +108,8 @@ pub(super) fn measure_all<'p>(
     Ok(all)
 }
 
-fn distinct_compressions(measures: &[Measure]) -> Vec<&Compression> {
+/// The compressions of layers that measures look at, each once.
+pub(super) fn distinct_compressions(measures: &[Measure]) -> Vec<&Compression> {
     let mut distinct = Vec::new();
     for measure in measures {
         let compress = match measure {

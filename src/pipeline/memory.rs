@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use ndarray::ArrayBase;
 
+use super::cells::distinct_compressions;
 use super::noise::NoisePlan;
 use super::shared::with_basis;
 use super::variables::INPUT;
 use super::{Measure, Plan};
-use crate::estimate::compress::{Basis, Compression};
+use crate::estimate::compress::Basis;
 
 /// The program itself, ONNX Runtime and its kernels: 60 to 110 MB were seen with small graphs.
 const PROGRAM: usize = 128 << 20;
@@ -87,18 +88,7 @@ impl Plan {
         let pooled = with_basis(measures).into_iter();
         let pooled = pooled.map(|(_, basis)| if let Basis::Pooled(count) = basis { *count } else { 1 });
         let activations = replayed.saturating_mul(n).saturating_mul(pooled.max().unwrap_or(1));
-        let mut compressions: Vec<&Compression> = Vec::new();
-        for measure in measures {
-            let compress = match measure {
-                Measure::Information(information) => &information.compress,
-                Measure::Typicality(typicality) => &typicality.compress,
-                Measure::Codebook(codebook) => &codebook.compress,
-                _ => continue,
-            };
-            if !compressions.contains(&compress) {
-                compressions.push(compress);
-            }
-        }
+        let compressions = distinct_compressions(measures);
         let left = |tap: usize| compressions.iter().map(move |it| it.components(self.widths[tap])).sum::<usize>();
         let compressed = taps.clone().map(left).sum::<usize>().saturating_mul(n).saturating_mul(size_of::<f64>());
         let singles = batch.saturating_add(activations).saturating_mul(size_of::<f32>());

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::pca::details;
-use super::{Compressed, Pca, krylov};
+use super::{Compressed, Pca, passes};
 use crate::estimate::EstimateError;
 use crate::estimate::columns::{self, Element};
 
@@ -64,7 +64,7 @@ impl Axes {
             let reason = format!("the basis is of {} units and the layer has {}", self.means.len(), samples.ncols());
             return Err(EstimateError::Degenerate { reason });
         }
-        let scores = krylov::scores(samples, &self.means.to_vec(), self.axes.view());
+        let scores = passes::scores(samples, &self.means.to_vec(), self.axes.view());
         let total = columns::moments(samples, None).squares.sum();
         let squares = columns::moments(scores.view(), None).squares;
         let explained: Vec<f64> = squares.iter().map(|square| if total > 0.0 { square / total } else { 0.0 }).collect();

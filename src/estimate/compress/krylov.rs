@@ -5,20 +5,13 @@
 //! there, mostly one: what single precision rounded is then judged, and mended, in double.
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
-use rayon::prelude::*;
 
 use super::kernels::TILE;
 use super::passes::{Image, Rows};
 use crate::estimate::EstimateError;
-use crate::estimate::columns::{self, Element};
+use crate::estimate::columns::Element;
 use crate::estimate::matrix::double as matrix;
 use crate::estimate::random::SplitMix64;
-
-/// Rows that one task passes over.
-const BLOCK: usize = 512;
-
-/// Rows that are converted at a time, so that they stay in the cache.
-const STRIP: usize = 32;
 
 /// Directions iterated beyond those wanted, for speed of convergence.
 const SPARE: usize = 4;
@@ -150,40 +143,6 @@ fn iterate(
         }
     }
     Ok(None)
-}
-
-/// The coordinates of the centered samples along each row of `axes`.
-pub(super) fn scores<T: Element>(samples: ArrayView2<'_, T>, means: &[f64], axes: ArrayView2<'_, f64>) -> Array2<f64> {
-    let parts: Vec<Vec<f64>> = (0..samples.nrows().div_ceil(BLOCK))
-        .into_par_iter()
-        .map(|block| {
-            let mut scores = Vec::new();
-            strips(samples, means, block, |strip| {
-                scores.extend(matrix::small_product_transposed(strip, axes));
-            });
-            scores
-        })
-        .collect();
-    Array2::from_shape_vec((samples.nrows(), axes.nrows()), parts.concat()).expect("every row has a score an axis")
-}
-
-/// Calls `use_strip` with a few rows at a time of one block, in double precision and centered.
-fn strips<T: Element>(
-    samples: ArrayView2<'_, T>,
-    means: &[f64],
-    block: usize,
-    mut use_strip: impl FnMut(ArrayView2<'_, f64>),
-) {
-    let end = samples.nrows().min((block + 1) * BLOCK);
-    let mut buffer = Array2::zeros((STRIP, samples.ncols()));
-    for first in (block * BLOCK..end).step_by(STRIP) {
-        let count = STRIP.min(end - first);
-        for (place, target) in buffer.axis_iter_mut(Axis(0)).take(count).enumerate() {
-            let target = target.into_slice().expect("rows of the buffer are contiguous");
-            columns::copy_centered(samples.row(first + place), means, target);
-        }
-        use_strip(buffer.slice(s![..count, ..]));
-    }
 }
 
 /// The projected matrix with the rows and columns of the latest block added.

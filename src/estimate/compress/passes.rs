@@ -1,17 +1,21 @@
 //! Passes over the rows of a matrix: what its centered Gram matrix makes of directions. A pass converts and centers a few
 //! rows at a time, so the matrix is read once in its own precision and no copy of it is made.
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::kernels::{LANES, Precision, TILE};
 use crate::estimate::columns::{self, Element};
+use crate::estimate::matrix::double as matrix;
 
 /// Rows that one task passes over.
 const BLOCK: usize = 512;
 
 /// Rows that are converted at a time, so that they stay in the cache.
 const STRIP: usize = 16;
+
+/// The same where the library multiplies them.
+const SCORED: usize = 32;
 
 /// Columns of a row that are converted at a time.
 const COLUMNS: usize = 256;
@@ -89,5 +93,39 @@ impl<T: Element> Rows<'_, T> {
         }
         let scores = Array2::from_shape_vec((n, padded_directions), scores).expect("every row has a score a direction");
         Image { products, scores: scores.slice_move(s![.., ..n_directions]) }
+    }
+}
+
+/// The coordinates of the centered samples along each row of `axes`.
+pub(super) fn scores<T: Element>(samples: ArrayView2<'_, T>, means: &[f64], axes: ArrayView2<'_, f64>) -> Array2<f64> {
+    let parts: Vec<Vec<f64>> = (0..samples.nrows().div_ceil(BLOCK))
+        .into_par_iter()
+        .map(|block| {
+            let mut scores = Vec::new();
+            strips(samples, means, block, |strip| {
+                scores.extend(matrix::small_product_transposed(strip, axes));
+            });
+            scores
+        })
+        .collect();
+    Array2::from_shape_vec((samples.nrows(), axes.nrows()), parts.concat()).expect("every row has a score an axis")
+}
+
+/// Calls `use_strip` with a few rows at a time of one block, in double precision and centered.
+fn strips<T: Element>(
+    samples: ArrayView2<'_, T>,
+    means: &[f64],
+    block: usize,
+    mut use_strip: impl FnMut(ArrayView2<'_, f64>),
+) {
+    let end = samples.nrows().min((block + 1) * BLOCK);
+    let mut buffer = Array2::zeros((SCORED, samples.ncols()));
+    for first in (block * BLOCK..end).step_by(SCORED) {
+        let count = SCORED.min(end - first);
+        for (place, target) in buffer.axis_iter_mut(Axis(0)).take(count).enumerate() {
+            let target = target.into_slice().expect("rows of the buffer are contiguous");
+            columns::copy_centered(samples.row(first + place), means, target);
+        }
+        use_strip(buffer.slice(s![..count, ..]));
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::krylov::{self, Directions, Leading};
-use super::{Basis, Compressed};
+use super::{Basis, Compressed, passes};
 use crate::estimate::EstimateError;
 use crate::estimate::columns::{self, Element};
 use crate::estimate::matrix::double as matrix;
@@ -79,7 +79,7 @@ impl Pca {
             }
         }
         let Directions { values, axes } = exact(samples, &means, wanted)?.above(CUTOFF);
-        let scores = krylov::scores(samples, &means.to_vec(), axes.view());
+        let scores = passes::scores(samples, &means.to_vec(), axes.view());
         Ok(assembled(scores, means, axes, &values, total))
     }
 }

@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::{Compressed, krylov};
+use super::{Compressed, passes};
 use crate::estimate::columns::{self, Element};
 use crate::estimate::random::SplitMix64;
 
@@ -48,7 +48,7 @@ impl Projection {
         let scale = 1.0 / (d as f64).sqrt();
         let axes = Array2::from_shape_simple_fn((components, d), || scale * random.normal_pair().0);
         let means = columns::moments(samples, None).means;
-        let scores = krylov::scores(samples, &means.to_vec(), axes.view());
+        let scores = passes::scores(samples, &means.to_vec(), axes.view());
         Compressed {
             scores,
             explained_variance_ratio: Vec::new(),

@@ -133,18 +133,6 @@ impl Counter {
         Self { leaves, ranks }
     }
 
-    /// The number of points n.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.leaves.n_points()
-    }
-
-    /// Whether there are no points.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// For each point, the number of other points nearer than its radius.
     ///
     /// # Panics
@@ -163,7 +151,7 @@ impl Counter {
     #[must_use]
     pub fn counts_below_each(&self, radii: &[&[f64]]) -> Vec<Vec<usize>> {
         for radii in radii {
-            assert_eq!(radii.len(), self.len(), "each point has a radius");
+            assert_eq!(radii.len(), self.leaves.n_points(), "each point has a radius");
         }
         let mut counts = match &self.ranks {
             AnyRanks::Short(ranks) => count::counts_below(&self.leaves, ranks, radii),
@@ -202,7 +190,7 @@ impl Counter {
         for (counts, radii) in counts.iter_mut().zip(radii) {
             for (count, &radius) in counts.iter_mut().zip(*radii) {
                 if radius == f64::INFINITY {
-                    *count = self.len() - 1;
+                    *count = self.leaves.n_points() - 1;
                 }
             }
         }
