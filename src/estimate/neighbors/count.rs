@@ -51,7 +51,7 @@ impl<R: Rank> WithSimd for Count<'_, R> {
         let mut windows = Vec::with_capacity(radii.len());
         for radii in radii {
             let own: Vec<f64> = members.iter().map(|&member| radii[member]).collect();
-            windows.push(Windows::new(ranks, leaves.rows(leaf), &own));
+            windows.push(Windows::new(simd, ranks, leaves.rows(leaf), &own));
         }
         let mut counts = vec![[0_u32; LEAF]; radii.len()];
         let (Some((largest, smaller)), Some(least)) = (windows.split_first(), windows.last()) else {
