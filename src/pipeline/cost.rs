@@ -37,7 +37,6 @@ impl Plan {
     fn cost_of_tap(&self, width: u64) -> u64 {
         let n = self.n_samples() as u64;
         let gram = n.saturating_mul(width).saturating_mul(width.min(n));
-        let columns = self.variables.inputs.as_ref().map_or(0, ndarray::ArrayBase::ncols) as u64;
         let of_measure = |measure: &Measure| match measure {
             Measure::Information(information) => {
                 let left = information.compress.components(usize::try_from(width).unwrap_or(usize::MAX)) as u64;
@@ -66,7 +65,8 @@ impl Plan {
                 let code = if usable.code_length.is_some() { 2 } else { 0 };
                 gram.saturating_mul(24).saturating_mul(1 + permutations + draws + code)
             }
-            Measure::Reconstruction(_) => {
+            Measure::Reconstruction(reconstruction) => {
+                let columns = self.variables.inputs.width(&reconstruction.of) as u64;
                 gram.saturating_add(n.saturating_mul(width).saturating_mul(columns)).saturating_mul(6)
             }
         };

@@ -12,8 +12,8 @@ use super::put::When;
 use super::row::Rows;
 use super::schema::{Parts, Table, tables};
 use super::{
-    BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, Origin, PhaseRow, PositionRow, Provenance,
-    SampleRow, TableError, TypicalityRow, Unit, UnitRow, part,
+    AgreementRow, BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, Origin, PhaseRow, PositionRow,
+    Provenance, SampleRow, TableError, TypicalityRow, Unit, UnitRow, part,
 };
 
 /// A result folder, on this machine or in an object store.
@@ -271,12 +271,15 @@ impl Folder {
         self.write_of_plan(bindings)
     }
 
-    /// Writes how typical samples are, where that was asked for; what is there of this plan stays as it is.
+    /// Writes how typical samples are and how far densities agree, where that was asked for; what is there of this plan stays as it is.
     ///
     /// # Errors
     ///
     /// [`TableError::Write`], [`TableError::Encode`].
-    pub fn write_typicality(&self, rows: &[TypicalityRow]) -> Result<(), TableError> {
+    pub fn write_typicality(&self, rows: &[TypicalityRow], agreement: &[AgreementRow]) -> Result<(), TableError> {
+        if !agreement.is_empty() {
+            self.write_of_plan(agreement)?;
+        }
         if rows.is_empty() { Ok(()) } else { self.write_of_plan(rows) }
     }
 

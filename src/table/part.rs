@@ -68,6 +68,7 @@ pub(super) fn schema(columns: &[Column]) -> SchemaRef {
             Kind::Text => DataType::Utf8,
             Kind::Texts => DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))),
             Kind::Real => DataType::Float64,
+            Kind::Reals => DataType::List(Arc::new(Field::new("item", DataType::Float64, true))),
             Kind::Integer => DataType::Int64,
             Kind::Id => DataType::UInt64,
             Kind::Truth => DataType::Boolean,
@@ -182,7 +183,8 @@ pub(super) fn metadata(path: &Path) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
     use crate::table::row::{
-        BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow, UnitRow,
+        AgreementRow, BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow,
+        TypicalityRow, UnitRow,
     };
 
     #[track_caller]
@@ -199,6 +201,8 @@ mod tests {
         has_the_types_of_its_schema::<BindingRow>();
         has_the_types_of_its_schema::<SampleRow>();
         has_the_types_of_its_schema::<PositionRow>();
+        has_the_types_of_its_schema::<TypicalityRow>();
+        has_the_types_of_its_schema::<AgreementRow>();
         has_the_types_of_its_schema::<PhaseRow>();
         has_the_types_of_its_schema::<LagRow>();
         has_the_types_of_its_schema::<UnitRow>();
