@@ -1,14 +1,17 @@
 //! Curves over training: those of a result folder, and those in other people's files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::query::parquet;
 use super::{Answer, ReportError, query};
-use crate::dynamics::{Curve, CurveError};
+use crate::dynamics::{Curve, CurveError, thin};
 use crate::table::{CurveColumns, Folder};
+
+/// Checkpoints that curves are drawn through at most: finding where they turn takes the square of that.
+const MOST: usize = 2_000;
 
 /// A curve that is not checked yet, with what it is of.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +22,8 @@ pub struct NamedCurve {
     pub points: Vec<(u64, f64, Option<f64>)>,
     /// The steps whose value hangs on one held-out sample, as its flag says.
     pub doubtful: Vec<u64>,
+    /// How many checkpoints there are, where points were taken of only some of them.
+    pub thinned_from: Option<usize>,
 }
 
 impl NamedCurve {
@@ -47,13 +52,23 @@ pub struct Columns {
 
 /// The curves of a result folder: every measure of every layer, and the network's own loss and accuracy.
 ///
-/// `usable-curve` is left out: it has several values a checkpoint.
+/// `usable-curve` is left out: it has several values a checkpoint. Of more than 2,000 checkpoints so many are taken, evenly
+/// over ln(1 + step) and the same for all curves.
 ///
 /// # Errors
 ///
 /// [`ReportError`] when the folder cannot be read.
 pub fn curves(folder: &Folder) -> Result<Vec<NamedCurve>, ReportError> {
-    let network = query(folder, "SELECT step, run, loss, accuracy, n_samples FROM checkpoints")?;
+    let mut network = query(folder, "SELECT step, run, loss, accuracy, n_samples FROM checkpoints")?;
+    let steps: Vec<u64> = network.rows.iter().filter_map(|row| row[0].as_u64()).collect();
+    let kept = thin(&steps, MOST);
+    let thinned_from = (kept.len() < steps.len()).then_some(steps.len());
+    let mut only = String::new();
+    if thinned_from.is_some() {
+        network.rows.retain(|row| row[0].as_u64().is_some_and(|step| kept.binary_search(&step).is_ok()));
+        let numbers: Vec<String> = kept.iter().map(u64::to_string).collect();
+        only = format!(" AND step IN ({})", numbers.join(", "));
+    }
     let mut all = Vec::new();
     for (measure, place) in [("loss", 2), ("accuracy", 3)] {
         let points = network.rows.iter().filter_map(|row| {
@@ -68,15 +83,21 @@ pub fn curves(folder: &Folder) -> Result<Vec<NamedCurve>, ReportError> {
                 columns: CurveColumns { run, measure: measure.to_owned(), ..CurveColumns::default() },
                 points,
                 doubtful: Vec::new(),
+                thinned_from: None,
             });
         }
     }
     let rows = query(
         folder,
-        "SELECT step, value, std_error, flags, run, tap, tap_index, measure, variable, given, class, subset, estimator, \
-         parameters FROM measurements WHERE value IS NOT NULL AND measure <> 'usable-curve'",
+        &format!(
+            "SELECT step, value, std_error, flags, run, tap, tap_index, measure, variable, given, class, subset, estimator, \
+         parameters FROM measurements WHERE value IS NOT NULL AND measure <> 'usable-curve'{only}"
+        ),
     )?;
     all.extend(of_rows(&rows.rows));
+    for curve in &mut all {
+        curve.thinned_from = thinned_from;
+    }
     Ok(all)
 }
 
@@ -104,6 +125,7 @@ fn of_rows(rows: &[Vec<Value>]) -> Vec<NamedCurve> {
                 },
                 points: Vec::new(),
                 doubtful: Vec::new(),
+                thinned_from: None,
             });
             all.len() - 1
         });
@@ -117,7 +139,7 @@ fn of_rows(rows: &[Vec<Value>]) -> Vec<NamedCurve> {
 
 /// The curves of a `.csv` file with a header, or of a `.parquet` file.
 ///
-/// Cells that are empty or not a number make no point.
+/// Cells that are empty or not a number make no point. Of more than 2,000 steps so many are taken.
 ///
 /// # Errors
 ///
@@ -166,10 +188,19 @@ pub fn curves_of_file(path: &Path, columns: &Columns) -> Result<Vec<NamedCurve>,
                 let tap = (!by.is_empty()).then_some(key);
                 let measure = columns.values[index].clone();
                 let columns = CurveColumns { run: run.clone(), tap, measure, ..CurveColumns::default() };
-                all.push(NamedCurve { columns, points: Vec::new(), doubtful: Vec::new() });
+                all.push(NamedCurve { columns, points: Vec::new(), doubtful: Vec::new(), thinned_from: None });
                 all.len() - 1
             });
             all[place].points.push((at, number, errors.get(index).and_then(|&place| self::number(&row[place]))));
+        }
+    }
+    let steps: BTreeSet<u64> = all.iter().flat_map(|curve| curve.points.iter().map(|point| point.0)).collect();
+    let steps: Vec<u64> = steps.into_iter().collect();
+    let kept = thin(&steps, MOST);
+    if kept.len() < steps.len() {
+        for curve in &mut all {
+            curve.points.retain(|point| kept.binary_search(&point.0).is_ok());
+            curve.thinned_from = Some(steps.len());
         }
     }
     Ok(all)

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use polars::prelude::{
-    AnyValue, IntoLazy, LazyFrame, ParquetWriter, PlRefPath, PolarsResult, ScanArgsParquet, Series,
-    SortMultipleOptions, UnionArgs, col, concat, lit,
+    AnyValue, LazyFrame, ParquetWriter, PlRefPath, PolarsResult, ScanArgsParquet, Series, UnionArgs, col, concat, lit,
+    polars_err,
 };
 use polars::sql::SQLContext;
 use serde_json::{Number, Value};
@@ -116,18 +116,27 @@ fn rows(frame: LazyFrame) -> PolarsResult<Answer> {
     Ok(Answer { columns, rows })
 }
 
-/// A table with `step` in front, sorted by it.
+/// A table with `step` in front, in the order of the steps; read as far as a query needs it.
 fn scan(folder: &Folder, table: &str) -> PolarsResult<LazyFrame> {
-    let whole = folder.whole(table);
     let mut arguments = ScanArgsParquet::default();
-    arguments.hive_options.enabled = Some(whole.is_none());
-    let path = PlRefPath::try_from_path(&whole.unwrap_or_else(|| folder.table(table)))?;
-    let mut frame = LazyFrame::scan_parquet(path, arguments)?;
+    let mut frame = if let Some(whole) = folder.whole(table) {
+        LazyFrame::scan_parquet(PlRefPath::try_from_path(&whole)?, arguments)?
+    } else {
+        let dataset = PlRefPath::try_from_path(&folder.table(table))?;
+        arguments.hive_options.enabled = Some(true);
+        let parts = folder.parts_in_order(table).map_err(|error| polars_err!(ComputeError: "{error}"))?;
+        if parts.is_empty() {
+            LazyFrame::scan_parquet(dataset, arguments)?
+        } else {
+            // Folders above may be called `name=value`, too.
+            arguments.hive_options.hive_start_idx = dataset.as_str().len();
+            let parts = parts.iter().map(|part| PlRefPath::try_from_path(part)).collect::<PolarsResult<Vec<_>>>()?;
+            LazyFrame::scan_parquet_files(parts.into(), arguments)?
+        }
+    };
     let names = frame.collect_schema()?.iter_names().filter(|name| *name != "step").cloned().collect::<Vec<_>>();
     let columns: Vec<_> = [col("step")].into_iter().chain(names.into_iter().map(col)).collect();
-    let sorted = frame.select(columns).sort(["step"], SortMultipleOptions::default().with_maintain_order(true));
-    // Collected here, so that no optimization of the query loses the order.
-    Ok(sorted.collect()?.lazy())
+    Ok(frame.select(columns))
 }
 
 fn json(value: &AnyValue<'_>) -> Value {

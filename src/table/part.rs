@@ -51,7 +51,7 @@ pub(super) fn open<W: Write + Send>(
         (SCHEMA, SCHEMA_VERSION.to_owned()),
         ("infoplane.version", env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    let pairs = own.into_iter().chain(pairs).map(|(key, value)| KeyValue::new(key.to_owned(), value));
+    let pairs = own.into_iter().chain(pairs).map(|(key, value)| pair(key, value));
     let properties = WriterProperties::builder()
         .set_created_by(concat!("infoplane ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_writer_version(WriterVersion::PARQUET_1_0)
@@ -59,6 +59,11 @@ pub(super) fn open<W: Write + Send>(
         .set_key_value_metadata(Some(pairs.collect()))
         .build();
     ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| failed(path, error))
+}
+
+/// Something that the metadata of a file say.
+pub(super) fn pair(key: &str, value: String) -> KeyValue {
+    KeyValue::new(key.to_owned(), value)
 }
 
 /// Columns as Arrow has them.
@@ -117,7 +122,8 @@ impl Found {
 pub(super) struct Words(Vec<KeyValue>);
 
 impl Words {
-    fn of(metadata: &ParquetMetaData) -> Self {
+    /// What the metadata of an open file say.
+    pub(super) fn of(metadata: &ParquetMetaData) -> Self {
         Self(metadata.file_metadata().key_value_metadata().cloned().unwrap_or_default())
     }
 
