@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use polars::prelude::{
-    AnyValue, LazyFrame, ParquetWriter, PlRefPath, PolarsResult, ScanArgsParquet, Series, UnionArgs, col, concat, lit,
-    polars_err,
+    AnyValue, DataFrame, LazyFrame, ParquetWriter, PlRefPath, PolarsResult, ScanArgsParquet, Series, UnionArgs, col,
+    concat, lit, polars_err,
 };
 use polars::sql::SQLContext;
 use serde_json::{Number, Value};
@@ -22,6 +22,18 @@ use crate::table::Folder;
 pub fn query(folder: &Folder, sql: &str) -> Result<Answer, ReportError> {
     let folders = [(None, folder)];
     execute(&folders, sql).and_then(rows).map_err(|error| failed(&folders, &error))
+}
+
+/// As [`query`], for more rows than should lie in memory as an [`Answer`].
+///
+/// # Errors
+///
+/// [`ReportError::Query`] with what polars says.
+pub(super) fn query_each(folder: &Folder, sql: &str, take: impl FnMut(Vec<Value>)) -> Result<(), ReportError> {
+    let folders = [(None, folder)];
+    let frame = execute(&folders, sql).and_then(LazyFrame::collect).map_err(|error| failed(&folders, &error))?;
+    for_each(&frame, take);
+    Ok(())
 }
 
 /// Answers a query over the tables of one run, or of several on top of each other, told apart by the column `run`.
@@ -105,15 +117,18 @@ pub(super) fn parquet(path: &Path) -> PolarsResult<Answer> {
 
 fn rows(frame: LazyFrame) -> PolarsResult<Answer> {
     let frame = frame.collect()?;
-    let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
-    let mut rows = vec![Vec::with_capacity(columns.len()); frame.height()];
-    for column in frame.columns() {
-        let series = column.as_materialized_series();
-        for (row, value) in rows.iter_mut().zip(series.rechunk().iter()) {
-            row.push(json(&value));
-        }
-    }
+    let columns = frame.get_column_names().iter().map(ToString::to_string).collect();
+    let mut rows = Vec::with_capacity(frame.height());
+    for_each(&frame, |row| rows.push(row));
     Ok(Answer { columns, rows })
+}
+
+fn for_each(frame: &DataFrame, mut take: impl FnMut(Vec<Value>)) {
+    let columns: Vec<_> = frame.columns().iter().map(|column| column.as_materialized_series().rechunk()).collect();
+    let mut columns: Vec<_> = columns.iter().map(Series::iter).collect();
+    for _ in 0..frame.height() {
+        take(columns.iter_mut().map(|column| column.next().map_or(Value::Null, |value| json(&value))).collect());
+    }
 }
 
 /// A table with `step` in front, in the order of the steps; read as far as a query needs it.

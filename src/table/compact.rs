@@ -79,7 +79,8 @@ impl Folder {
         let schema = part::schema(&table.columns);
         let mut found = Vec::with_capacity(parts.len());
         self.put_file(&path, |file| {
-            let mut writer = part::open(file, &path, table.name, Arc::clone(&schema), self.origin()?.pairs())?;
+            let mut writer =
+                part::open(file, &path, table.name, Arc::clone(&schema), self.origin()?.pairs(), part::compressed())?;
             for ahead in parts.chunks(AHEAD) {
                 let read = ahead.par_iter().map(|(step, part)| part_of(part, *step, &schema)).collect::<Vec<_>>();
                 for part in read {
