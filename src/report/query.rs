@@ -5,14 +5,17 @@ use std::io::Write;
 use std::path::Path;
 
 use polars::prelude::{
-    AnyValue, DataFrame, LazyFrame, ParquetWriter, PlRefPath, PolarsResult, ScanArgsParquet, Series, UnionArgs, col,
-    concat, lit, polars_err,
+    AnyValue, DataFrame, DataType, LazyFrame, ParquetWriter, PlRefPath, PolarsResult, ScanArgsParquet, Series,
+    UnionArgs, col, concat, lit, polars_err,
 };
 use polars::sql::SQLContext;
 use serde_json::{Number, Value};
 
 use super::{Answer, ReportError, Runs};
 use crate::table::Folder;
+
+/// What the path of a part is called while its step is taken from it.
+const PATH: &str = "path of the part";
 
 /// Answers a query over the tables of a folder, whose rows come in the order of the steps.
 ///
@@ -97,7 +100,7 @@ fn execute(folders: &[(Option<&str>, &Folder)], sql: &str) -> PolarsResult<LazyF
             let frame = if by_step {
                 scan(folder, table)?
             } else {
-                LazyFrame::scan_parquet(PlRefPath::try_from_path(&folder.table(table))?, ScanArgsParquet::default())?
+                LazyFrame::scan_parquet(PlRefPath::try_from_path(&folder.table(table))?, plain())?
             };
             frames.push(match name {
                 Some(name) => frame.with_columns([lit(*name).alias("run")]),
@@ -112,7 +115,7 @@ fn execute(folders: &[(Option<&str>, &Folder)], sql: &str) -> PolarsResult<LazyF
 
 /// All rows of a Parquet file.
 pub(super) fn parquet(path: &Path) -> PolarsResult<Answer> {
-    rows(LazyFrame::scan_parquet(PlRefPath::try_from_path(path)?, ScanArgsParquet::default())?)
+    rows(file(path)?)
 }
 
 fn rows(frame: LazyFrame) -> PolarsResult<Answer> {
@@ -133,25 +136,30 @@ fn for_each(frame: &DataFrame, mut take: impl FnMut(Vec<Value>)) {
 
 /// A table with `step` in front, in the order of the steps; read as far as a query needs it.
 fn scan(folder: &Folder, table: &str) -> PolarsResult<LazyFrame> {
-    let mut arguments = ScanArgsParquet::default();
-    let mut frame = if let Some(whole) = folder.whole(table) {
-        LazyFrame::scan_parquet(PlRefPath::try_from_path(&whole)?, arguments)?
-    } else {
-        let dataset = PlRefPath::try_from_path(&folder.table(table))?;
-        arguments.hive_options.enabled = Some(true);
-        let parts = folder.parts_in_order(table).map_err(|error| polars_err!(ComputeError: "{error}"))?;
-        if parts.is_empty() {
-            LazyFrame::scan_parquet(dataset, arguments)?
-        } else {
-            // Folders above may be called `name=value`, too.
-            arguments.hive_options.hive_start_idx = dataset.as_str().len();
-            let parts = parts.iter().map(|part| PlRefPath::try_from_path(part)).collect::<PolarsResult<Vec<_>>>()?;
-            LazyFrame::scan_parquet_files(parts.into(), arguments)?
-        }
-    };
-    let names = frame.collect_schema()?.iter_names().filter(|name| *name != "step").cloned().collect::<Vec<_>>();
-    let columns: Vec<_> = [col("step")].into_iter().chain(names.into_iter().map(col)).collect();
+    if let Some(whole) = folder.whole(table) {
+        return file(&whole);
+    }
+    let parts = folder.parts_in_order(table).map_err(|error| polars_err!(ComputeError: "{error}"))?;
+    let parts = parts.iter().map(|part| PlRefPath::try_from_path(part)).collect::<PolarsResult<Vec<_>>>()?;
+    let arguments = ScanArgsParquet { include_file_paths: Some(PATH.into()), ..plain() };
+    let mut frame = LazyFrame::scan_parquet_files(parts.into(), arguments)?;
+    let names = frame.collect_schema()?.iter_names().filter(|name| *name != PATH).cloned().collect::<Vec<_>>();
+    let step = col(PATH).str().extract(lit(r"step=(\d+)[/\\]part\.parquet$"), 1).cast(DataType::Int64).alias("step");
+    let columns: Vec<_> = std::iter::once(step).chain(names.into_iter().map(col)).collect();
     Ok(frame.select(columns))
+}
+
+/// One Parquet file.
+fn file(path: &Path) -> PolarsResult<LazyFrame> {
+    LazyFrame::scan_parquet(PlRefPath::try_from_path(path)?, plain())
+}
+
+/// Files of just the columns that lie in them, whatever the folders above are called: brackets and stars stand for
+/// themselves, and `step=9` is no column.
+fn plain() -> ScanArgsParquet {
+    let mut arguments = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
+    arguments.hive_options.enabled = Some(false);
+    arguments
 }
 
 fn json(value: &AnyValue<'_>) -> Value {
