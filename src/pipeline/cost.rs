@@ -7,7 +7,7 @@
 //! |---|---|
 //! | reading | bytes of the weights that are fed |
 //! | replay | 2 n (weights + numbers that are read out), of the whole graph whichever taps are measured |
-//! | information | n w min(n, w) to compress, 40 n ln n × coordinates × settings × (1 + permutations) to estimate |
+//! | information | n w min(n, w) to compress, 1600 n ln n × coordinates × settings × (1 + permutations) to estimate |
 //! | usable information | 6 folds of 4 n w min(n, w) each, or steps of training, × (1 + permutations + draws of a control + 2 for a code) |
 //! | codebooks | n × coordinates × codewords × 30 passes × starts |
 //! | typicality | as information with one setting |
@@ -24,6 +24,9 @@ use super::{Measure, Plan};
 use crate::estimate::compress::Compression;
 use crate::estimate::reconstruction::Decoder;
 use crate::estimate::usable::{Compat, Probe};
+
+/// Operations of a search for neighbors, with those in the parts of an interval: comparing takes longer than multiplying.
+const SEARCH: u64 = 1_600;
 
 /// As if every label had so many.
 const CLASSES: u64 = 10;
@@ -52,12 +55,12 @@ impl Plan {
                 let permutations = information.permutations.map_or(0, |permutations| permutations.get() as u64);
                 let settings = measure.each().len() as u64;
                 let sorted = n.saturating_mul(u64::from(n.max(2).ilog2()));
-                let estimated = (40 * left).saturating_mul(sorted).saturating_mul(settings);
+                let estimated = (SEARCH * left).saturating_mul(sorted).saturating_mul(settings);
                 compressed.saturating_add(estimated.saturating_mul(1 + permutations))
             }
             Measure::Typicality(typicality) => {
                 let left = typicality.compress.components(usize::try_from(width).unwrap_or(usize::MAX)) as u64;
-                gram.saturating_add((40 * left).saturating_mul(n.saturating_mul(u64::from(n.max(2).ilog2()))))
+                gram.saturating_add((SEARCH * left).saturating_mul(n.saturating_mul(u64::from(n.max(2).ilog2()))))
             }
             Measure::Codebook(codebook) => {
                 let left = codebook.compress.components(usize::try_from(width).unwrap_or(usize::MAX)) as u64;
