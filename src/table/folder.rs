@@ -375,10 +375,6 @@ impl Folder {
             let is_there = |table: &str, step: u64| names.contains(&format!("{table}/step={step}/part.parquet"));
             return Ok(units.iter().all(|unit| self.tables.iter().all(|table| is_there(table, unit.step))));
         }
-        // Names are told at once; looking into all parts takes long, and is only worth it at the end.
-        if self.steps(CheckpointRow::TABLE)?.len() < units.len() {
-            return Ok(false);
-        }
         for unit in units {
             if self.parts(unit.step)?.is_none() {
                 return Ok(false);
@@ -498,6 +494,18 @@ impl Folder {
         names.retain(|name| name.starts_with("step="));
         names.sort();
         Ok(names)
+    }
+
+    /// The parts of a table that are there, in the order of their steps.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Read`], [`TableError::Store`].
+    pub fn parts_in_order(&self, table: &str) -> Result<Vec<PathBuf>, TableError> {
+        let names = self.steps(table)?;
+        let mut steps: Vec<u64> = names.iter().filter_map(|name| name["step=".len()..].parse().ok()).collect();
+        steps.sort_unstable();
+        Ok(steps.into_iter().map(|step| self.part(table, step)).filter(|part| part.is_file()).collect())
     }
 
     pub(super) fn part(&self, table: &str, step: u64) -> PathBuf {
