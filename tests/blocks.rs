@@ -1,5 +1,6 @@
 //! Whole runs of a network that reads two samples at once and labels both.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

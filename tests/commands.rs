@@ -372,7 +372,7 @@ fn bottleneck_places_an_encoder_below_the_frontier() {
 #[test]
 fn bottleneck_and_codebook_go_by_what_a_probe_says_of_held_out_samples() {
     let arrays = Arrays::new();
-    let sign = |row: u32| if row % 2 == 0 { -1.0 } else { 1.0 };
+    let sign = |row: i32| if row % 2 == 0 { -1.0 } else { 1.0 };
     let labels: Vec<i64> = (0..2000).map(|row| i64::from((row % 2 == 0) == (row / 2 % 10 == 0))).collect();
     arrays.put("x.npy", npy_f64(&[2000], &(0..2000).map(sign).collect::<Vec<_>>()));
     arrays.put("y.npy", npy_i64(&[2000], &labels));

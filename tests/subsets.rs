@@ -113,6 +113,32 @@ fn typical_and_atypical_samples_stand_side_by_side() {
     assert!(rebuilt.len() > 100 && rebuilt.iter().all(|row| typical.contains(&&row["sample"])));
 }
 
+/// The density of the last typical sample takes the same ones as their part of all.
+#[test]
+fn a_threshold_takes_the_samples_that_are_as_dense() {
+    let mut by_part = scene(&[information("{ typical = 0.3 }")]);
+    with_typicality(&mut by_part);
+    by_part.run(&[]).success();
+    let last = "SELECT log_density FROM typicality WHERE neighbors = 10 AND \"rank\" = 299";
+    let least = by_part.query(last)[0]["log_density"].as_f64().unwrap();
+    let mut by_density =
+        scene(&[information(&format!("{{ denser = {least:?} }}")), information(&format!("{{ sparser = {least:?} }}"))]);
+    with_typicality(&mut by_density);
+    by_density.run(&[]).success();
+    let (part, mut density) = (values(&by_part), values(&by_density));
+    assert!(part.keys().all(|key| key.ends_with(" 300")), "{part:?}");
+    density.retain(|key, _| key.ends_with(" 300"));
+    assert_eq!(part, density);
+    assert_eq!(values(&by_density).keys().filter(|key| key.ends_with(" 700")).count(), 4);
+    for (subset, words) in
+        [("{ sparser = -1e9 }", "found no sample of `ln p below"), ("{ denser = nan }", "found ln p of NaN")]
+    {
+        let mut refused = scene(&[information(subset)]);
+        with_typicality(&mut refused);
+        refused.run(&[]).refused(&[words]);
+    }
+}
+
 #[test]
 fn a_class_by_itself_and_the_same_rows_with_any_number_of_threads() {
     let scene = scene(&[

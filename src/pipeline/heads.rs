@@ -7,6 +7,9 @@ use crate::estimate::Split;
 use crate::replay::TensorInfo;
 use crate::samples::{Blocks, Column, ColumnLabels, Filled, Samples};
 
+/// The logits of a head, and the label of each sample in its slot.
+type OfSlot<'o> = (ArrayView2<'o, f32>, Vec<Option<i64>>);
+
 /// The blocks of a run, and the labels of the samples in them.
 #[derive(Clone, Debug)]
 pub(super) struct Heads {
@@ -91,11 +94,7 @@ impl Heads {
     }
 
     /// The logits and the labels of each slot by itself.
-    pub(super) fn by_slot<'o>(
-        &self,
-        output: ArrayView2<'o, f32>,
-        label: &str,
-    ) -> Option<Vec<(ArrayView2<'o, f32>, Vec<Option<i64>>)>> {
+    pub(super) fn by_slot<'o>(&self, output: ArrayView2<'o, f32>, label: &str) -> Option<Vec<OfSlot<'o>>> {
         let column = self.labels.iter().find(|column| column.name == label)?;
         let ColumnLabels::Classes { values, .. } = &column.labels else { return None };
         let of_members = |slot: usize| self.members.iter().map(|block| values[block[slot]]).collect();

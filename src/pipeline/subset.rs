@@ -19,6 +19,10 @@ pub enum Subset {
     Typical(Fraction),
     /// This part of the samples: the least typical ones.
     Atypical(Fraction),
+    /// The samples around which ln p is as large or larger, in nats, by the same density.
+    Denser(f64),
+    /// The samples around which ln p is less.
+    Sparser(f64),
     /// The samples of one class.
     Label(LabelIs),
     /// The samples whose ids a `.npy` file lists.
@@ -46,6 +50,8 @@ impl Subset {
         match self {
             Self::Typical(fraction) => format!("typical {}", fraction.get()),
             Self::Atypical(fraction) => format!("atypical {}", fraction.get()),
+            Self::Denser(least) => format!("ln p from {least}"),
+            Self::Sparser(below) => format!("ln p below {below}"),
             Self::Label(label) => format!("{} = {}", label.column, label.is),
             Self::Ids(file) => format!("ids of {file}"),
         }
@@ -56,7 +62,7 @@ impl Subset {
         match self {
             Self::Typical(fraction) => Some(fraction.get()),
             Self::Atypical(fraction) => Some(1.0 - fraction.get()),
-            Self::Label(_) | Self::Ids(_) => None,
+            Self::Denser(_) | Self::Sparser(_) | Self::Label(_) | Self::Ids(_) => None,
         }
     }
 
@@ -66,10 +72,21 @@ impl Subset {
             let scores = scores.ok_or(NO_TYPICALITY)?;
             scores.densities[0].most_typical(fraction).map_err(|error| format!("`subset`: {error}"))
         };
+        let denser = |log_density: f64| {
+            if !log_density.is_finite() {
+                return Err(format!("`subset`: found ln p of {log_density}, needed a finite number"));
+            }
+            Ok(scores.ok_or(NO_TYPICALITY)?.densities[0].denser_than(log_density))
+        };
         let rows = match self {
             Self::Typical(fraction) => typical(fraction.get())?,
             Self::Atypical(fraction) => {
                 let others = typical(1.0 - fraction.get())?;
+                (0..samples.len()).filter(|row| others.binary_search(row).is_err()).collect()
+            }
+            Self::Denser(least) => denser(*least)?,
+            Self::Sparser(below) => {
+                let others = denser(*below)?;
                 (0..samples.len()).filter(|row| others.binary_search(row).is_err()).collect()
             }
             Self::Label(LabelIs { column, is }) => {

@@ -172,12 +172,11 @@ pub(super) fn of_layer(
     other: Option<ArrayView2<'_, f64>>,
 ) -> Result<(Vec<Found>, Vec<f64>), String> {
     let densities = asked.densities(layer)?;
-    let others = match other {
-        Some(other) => asked.densities(other)?,
-        None => {
-            let scores = plan.typicality.as_ref().expect("the plan checked that it is asked for");
-            vec![scores.densities[0].clone(); densities.len()]
-        }
+    let others = if let Some(other) = other {
+        asked.densities(other)?
+    } else {
+        let scores = plan.typicality.as_ref().expect("the plan checked that it is asked for");
+        vec![scores.densities[0].clone(); densities.len()]
     };
     let pairs = densities.iter().zip(&others).chain(densities.iter().skip(1).map(|density| (&densities[0], density)));
     let found = asked.names().into_iter().zip(pairs).map(|((name, parameters), (density, other))| {

@@ -126,7 +126,9 @@ impl Codebook {
             distortion += encoder.distortion(joint) / n as f64;
         }
         let mut used = vec![0.0; size];
-        codes.iter().for_each(|&code| used[code] += 1.0 / codes.len() as f64);
+        for &code in codes {
+            used[code] += 1.0 / codes.len() as f64;
+        }
         let rate = -used.iter().map(|&p| term(p, 1.0)).sum::<f64>() / n as f64;
         Ok(Placed { rate, relevance, distortion, n_blocks: blocks.len() })
     }

@@ -162,7 +162,9 @@ fn scores(network: &Network, sides: &[Array2<f32>; 2], rows: &[usize]) -> Result
             pairs.push(sides, row, other, 0);
         }
         let logits = network.outputs(&Rows::new(&pairs.values, width, width))?;
-        of_row.iter_mut().zip(logits).for_each(|(score, logit)| *score = f64::from(logit));
+        for (score, logit) in of_row.iter_mut().zip(logits) {
+            *score = f64::from(logit);
+        }
     }
     Ok(scores)
 }
