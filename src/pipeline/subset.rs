@@ -51,6 +51,15 @@ impl Subset {
         }
     }
 
+    /// The part of the samples that is typical, where it goes by that.
+    pub(super) fn typical_part(&self) -> Option<f64> {
+        match self {
+            Self::Typical(fraction) => Some(fraction.get()),
+            Self::Atypical(fraction) => Some(1.0 - fraction.get()),
+            Self::Label(_) | Self::Ids(_) => None,
+        }
+    }
+
     /// The rows of its samples, in increasing order.
     fn rows(&self, folder: &Path, samples: &Samples, scores: Option<&Scores>) -> Result<Vec<usize>, String> {
         let typical = |fraction: f64| {

@@ -8,7 +8,7 @@ use statrs::function::gamma::ln_gamma;
 
 use super::whitened::Whitened;
 use crate::estimate::digamma::digamma;
-use crate::estimate::neighbors::Neighbors;
+use crate::estimate::neighbors::euclidean_distances;
 use crate::estimate::{Estimate, EstimateError};
 
 /// Which of the two published forms of an estimator by several entropies.
@@ -84,7 +84,7 @@ impl Space {
         if largest >= n {
             return Err(EstimateError::TooFewSamples { found: n, needed: largest });
         }
-        let distances = Neighbors::new(self.points.view()).euclidean_distances_each(&ks);
+        let distances = euclidean_distances(self.points.view(), &ks)?;
         let d = d as f64;
         let ln_volume = 0.5 * d * std::f64::consts::PI.ln() - ln_gamma(0.5 * d + 1.0);
         let terms = all.iter().map(|weights| {

@@ -15,12 +15,17 @@ const WORTH: usize = 1 << 20;
 
 /// The product `a b` on the calling thread.
 pub(in crate::estimate) fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
-    let (rows, columns) = (a.nrows(), b.ncols());
-    let mut out = Array2::zeros((rows, columns));
+    let mut out = Array2::zeros((a.nrows(), b.ncols()));
+    write_product(&mut out, a, b);
+    out
+}
+
+/// Writes the product `a b` to an array of its shape, on the calling thread.
+pub(in crate::estimate) fn write_product(out: &mut Array2<f32>, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) {
+    let (rows, columns) = out.dim();
     let view = out.as_slice_mut().expect("owned arrays made here are in row order");
     let view = MatMut::from_row_major_slice_mut(view, rows, columns);
     matmul(view, Accum::Replace, borrow(a), borrow(b), 1.0, Par::Seq);
-    out
 }
 
 /// The product `a b`, on as many threads as there are.

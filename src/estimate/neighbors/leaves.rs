@@ -118,7 +118,7 @@ impl Leaves {
 }
 
 /// Puts points into k-d order: halves them across their widest dimension until a leaf is left.
-fn sort(columns: &[Vec<f64>], order: &mut [usize]) {
+pub(super) fn sort(columns: &[Vec<f64>], order: &mut [usize]) {
     if order.len() <= LEAF {
         return;
     }

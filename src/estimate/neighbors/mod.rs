@@ -14,6 +14,9 @@
 //! | `windows` | the places within a radius of each point of a leaf |
 //! | `count` | counts within a radius |
 //! | `extents` | how far neighbors lie in two blocks of coordinates |
+//! | `wide` | distances to k-th neighbors in many dimensions, where boxes leave nothing out |
+//! | `candidates` | vectorised loops over pairs that may be near |
+//! | `screen` | few coordinates from which products of matrices bound the distances of all pairs |
 //!
 //! Counting works on ranks, 16 bits wide where these hold them: who is nearer than a radius along one coordinate is a
 //! window of places in the sorted column, exactly, so that whole numbers decide.
@@ -23,6 +26,7 @@
 //! skipping a leaf by its box never changes a result: distances and counts equal those of two nested loops to the
 //! last bit, also among ties, and with any number of threads.
 
+mod candidates;
 mod count;
 mod extents;
 mod leaves;
@@ -31,15 +35,43 @@ mod nearest;
 mod rank;
 mod ranks;
 mod scan;
+mod screen;
+mod wide;
 mod windows;
 
 use std::num::NonZeroUsize;
 
 use ndarray::ArrayView2;
 
+use super::EstimateError;
 use leaves::Leaves;
 use metric::{Chebyshev, Euclidean};
 use ranks::Ranks;
+
+/// From so many dimensions on boxes leave out next to nothing.
+const WIDE: usize = 33;
+
+/// The Euclidean distances of each point, one a row, to its k-th nearest other points, for several k; infinite where there
+/// are not as many. The coordinates must be finite.
+///
+/// # Cost
+///
+/// From O(n log n) in one dimension to O(n² d) in many. From 33 dimensions on pairs are ruled out by products of matrices in
+/// single precision over some tens of principal coordinates, if these hold most of what sets points apart, else over all d; with
+/// 1.5 KB a point, or 4 d bytes if that is more, and 600 KB a thread.
+///
+/// # Errors
+///
+/// [`EstimateError::Numeric`] if the eigendecomposition fails.
+pub fn euclidean_distances(points: ArrayView2<'_, f64>, ks: &[NonZeroUsize]) -> Result<Vec<Vec<f64>>, EstimateError> {
+    let ks = places(ks);
+    if points.ncols() >= WIDE
+        && let Some(distances) = wide::kth_distances(points, &ks)?
+    {
+        return Ok(distances);
+    }
+    Ok(nearest::kth_distances::<Euclidean>(&Leaves::new(points), &ks))
+}
 
 /// A set of points that answers how far its members lie from each other.
 #[derive(Clone, Debug)]
@@ -98,12 +130,6 @@ impl Neighbors {
     #[must_use]
     pub fn kth_distances_each(&self, ks: &[NonZeroUsize]) -> Vec<Vec<f64>> {
         nearest::kth_distances::<Chebyshev>(&self.leaves, &places(ks))
-    }
-
-    /// The Euclidean distances of each point to its k-th nearest other points, for several k from one search.
-    #[must_use]
-    pub fn euclidean_distances_each(&self, ks: &[NonZeroUsize]) -> Vec<Vec<f64>> {
-        nearest::kth_distances::<Euclidean>(&self.leaves, &places(ks))
     }
 
     /// For each point, how far the points at its radius or nearer lie in the first `n_first` coordinates, at most, and
@@ -204,7 +230,7 @@ fn places(ks: &[NonZeroUsize]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array2, array};
+    use ndarray::{Array2, ArrayView1, array};
     use pulp::{Scalar, WithSimd};
 
     use super::*;
@@ -234,6 +260,60 @@ mod tests {
         assert_eq!(Counter::new(array![[1.0, 2.0]].view()).counts_within(&[1.0]), [0]);
     }
 
+    /// What two nested loops find, in the order of coordinates.
+    fn among_all_pairs(points: &Array2<f64>, ks: &[NonZeroUsize]) -> Vec<Vec<f64>> {
+        let mut found = vec![Vec::new(); ks.len()];
+        for (place, own) in points.outer_iter().enumerate() {
+            let others = points.outer_iter().enumerate().filter(|&(other, _)| other != place);
+            let square =
+                |other: ArrayView1<'_, f64>| own.iter().zip(other).fold(0.0, |sum, (a, b)| (b - a).mul_add(b - a, sum));
+            let mut all: Vec<f64> = others.map(|(_, other)| square(other).sqrt()).collect();
+            all.sort_unstable_by(f64::total_cmp);
+            for (found, k) in found.iter_mut().zip(ks) {
+                found.push(all.get(k.get() - 1).copied().unwrap_or(f64::INFINITY));
+            }
+        }
+        found
+    }
+
+    /// Also far from zero, among ties and duplicates, of very unlike sizes, and where there are too few points: to the bit.
+    #[test]
+    fn screens_leave_out_nothing_that_counts() {
+        let mut random = SplitMix64::new(9);
+        let ks: Vec<NonZeroUsize> = [1, 5, 20].into_iter().filter_map(NonZeroUsize::new).collect();
+        let check = |points: &Array2<f64>, what: &str| {
+            let found = euclidean_distances(points.view(), &ks).unwrap();
+            assert_eq!(found, among_all_pairs(points, &ks), "{what}, {:?}", points.dim());
+        };
+        for (n, d, offset) in [(200, WIDE, 0.0), (130, 100, 1e6), (10, 40, -3.0), (60, 300, 0.0), (1100, 64, 1.0)] {
+            // Variances from one to one in ten thousand, so that a few axes are enough; and two clusters.
+            let mut points = Array2::from_shape_fn((n, d), |(row, column)| {
+                offset + random.normal_pair().0 / (1.0 + column as f64).powi(2) + f64::from(u8::from(row % 2 == 0))
+            });
+            points.row_mut(3).fill(offset);
+            points.row_mut(7).fill(offset);
+            check(&points, "few axes");
+            for size in [1e-25, 1e25, 1e160] {
+                points.row_mut(5).mapv_inplace(|value| value * size);
+                check(&points, &format!("{size}"));
+            }
+            check(&Array2::from_shape_simple_fn((n, d), || random.normal_pair().0), "all axes alike");
+            check(&Array2::from_shape_simple_fn((n, d), || f64::from(u8::from(random.uniform() < 0.5))), "bits");
+            check(&Array2::from_elem((n, d), offset), "one point");
+        }
+    }
+
+    #[test]
+    fn distances_in_many_dimensions_do_not_depend_on_the_threads() {
+        let mut random = SplitMix64::new(2);
+        let points = Array2::from_shape_fn((700, 50), |(_, column)| random.normal_pair().0 / (1.0 + column as f64));
+        let find = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| euclidean_distances(points.view(), &[NonZeroUsize::MIN]).unwrap())
+        };
+        assert_eq!(find(1), find(3));
+    }
+
     /// The machine that runs the tests has one width of registers; its results must be those without any.
     #[test]
     fn finds_the_same_with_narrow_registers() {
@@ -247,7 +327,7 @@ mod tests {
             leaves.map_points(1, |leaf| nearest::Search::<Euclidean>::new(&leaves, leaf, &[4]).with_simd(Scalar));
         squares[0].iter_mut().for_each(|square| *square = square.sqrt());
         assert_eq!(squares, nearest::kth_distances::<Euclidean>(&leaves, &[4]));
-        let radii = [&radii[0][..], &radii[1][..]];
+        let radii = [&radii[1][..], &radii[0][..]];
         let (short, long) = (Ranks::<u16>::new(&leaves), Ranks::<u32>::new(&leaves));
         let counts = count::counts_below(&leaves, &short, &radii);
         assert_eq!(count::counts_below(&leaves, &long, &radii), counts);

@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::ln_gamma;
 
-use crate::estimate::neighbors::Neighbors;
+use crate::estimate::neighbors::euclidean_distances;
 use crate::estimate::{EstimateError, digamma, finite};
 
 /// How densely other samples lie around each sample.
@@ -76,7 +76,7 @@ impl Typicality {
         }
         let d = d as f64;
         let ln_volume = 0.5 * d * std::f64::consts::PI.ln() - ln_gamma(0.5 * d + 1.0);
-        let all = Neighbors::new(samples).euclidean_distances_each(&self.neighbors);
+        let all = euclidean_distances(samples, &self.neighbors)?;
         let density = |(distances, &neighbors): (Vec<f64>, &NonZeroUsize)| {
             let part = digamma(neighbors.get() as f64) - (n as f64 - 1.0).ln() - ln_volume;
             let log_densities = distances.iter().map(|distance| part - d * distance.ln()).collect();
