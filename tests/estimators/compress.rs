@@ -111,6 +111,19 @@ fn the_iterated_form_agrees_with_the_exact_one() {
     }
 }
 
+/// The samples that suggest the directions are every fourth here: they vary where the others don't.
+#[test]
+fn samples_that_suggest_the_wrong_directions_cost_no_digit() {
+    let (n, d) = (4100, 270);
+    let matrix =
+        Array2::from_shape_fn((n, d), |(row, column)| if (row % 4 == 0) == (column < 30) { 1.0 } else { 1e-3 });
+    let matrix = matrix * decaying(6, n, d, 0.5);
+    let (iterated, exact) = (pca(matrix.view(), 4), pca(matrix.view(), 60));
+    for (a, b) in iterated.explained_variance_ratio.iter().zip(&exact.explained_variance_ratio) {
+        assert!((a - b).abs() < 1e-7 * b, "{a} {b}");
+    }
+}
+
 #[test]
 fn noise_without_a_gap_still_converges() {
     let matrix = normal(&mut SplitMix64::new(4), 600, 300);

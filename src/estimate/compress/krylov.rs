@@ -126,7 +126,8 @@ enum Until {
 /// Where an iteration arrived.
 struct Arrived {
     leading: Leading,
-    /// The products with the directions, which are nearer than these: one step of a power iteration for nothing.
+    /// The products with the directions over their eigenvalues, which are nearer than these: a step of a power iteration
+    /// for nothing.
     next: Array2<f64>,
 }
 
@@ -171,9 +172,11 @@ fn iterate(
             let scores = concatenate(Axis(1), &views).expect("every pass has all samples");
             let axes = matrix::product(vectors, basis.view());
             let values: Vec<f64> = ritz.values.iter().take(kept).copied().collect();
-            let mut next = residuals;
-            for ((mut next, axis), &value) in next.outer_iter_mut().zip(axes.outer_iter()).zip(&values) {
-                next.scaled_add(value, &axis);
+            let mut next = axes.clone();
+            for ((mut next, residual), &value) in next.outer_iter_mut().zip(residuals.outer_iter()).zip(&values) {
+                if value > 0.0 {
+                    next.scaled_add(value.recip(), &residual);
+                }
             }
             let scores = if scores.ncols() == 0 { scores } else { matrix::product_transposed(scores.view(), vectors) };
             return Ok(Some(Arrived { leading: Leading { directions: Directions { values, axes }, scores }, next }));
