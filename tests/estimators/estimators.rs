@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use infoplane::estimate::information::Estimator;
-use infoplane::estimate::neighbors::{Counter, Neighbors};
+use infoplane::estimate::neighbors::{Counter, Neighbors, euclidean_distances};
 use infoplane::estimate::random::SplitMix64;
 use infoplane::estimate::{Flag, Labels, Paired};
 use ndarray::{Array1, Array2, Axis, array};
@@ -185,7 +185,7 @@ proptest! {
         });
         let neighbors = Neighbors::new(points.view());
         let ks = [1, 4, 9].map(|k| std::num::NonZeroUsize::new(k).unwrap());
-        let euclidean = neighbors.euclidean_distances_each(&ks);
+        let euclidean = euclidean_distances(points.view(), &ks).unwrap();
         let radii = neighbors.kth_distances_each(&ks);
         let slices: Vec<&[f64]> = radii.iter().map(Vec::as_slice).collect();
         let counter = Counter::new(points.view());

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use infoplane::estimate::information::{ContinuousInformation, Ksg, LabelInformation, Ross};
-use infoplane::estimate::neighbors::{Counter, Neighbors};
+use infoplane::estimate::neighbors::{Counter, Neighbors, euclidean_distances};
 use infoplane::estimate::random::SplitMix64;
 use infoplane::estimate::{Labels, Paired};
 use ndarray::{Array1, Array2, Axis};
@@ -81,7 +81,7 @@ proptest! {
 
     #[test]
     fn euclidean_neighbors_equal_those_of_two_nested_loops(points in extreme_points(), k in 1..12_usize) {
-        let found = Neighbors::new(points.view()).euclidean_distances_each(&[NonZeroUsize::new(k).unwrap()]).swap_remove(0);
+        let found = euclidean_distances(points.view(), &[NonZeroUsize::new(k).unwrap()]).unwrap().swap_remove(0);
         for (place, found) in found.into_iter().enumerate() {
             let others = (0..points.nrows()).filter(|&other| other != place).map(|other| {
                 let pairs = points.row(other).into_iter().zip(points.row(place));

@@ -76,8 +76,8 @@ impl WithSimd for Product<'_> {
         let (a_chunks, a_last) = pulp::as_arrays::<CHAINS, _>(a);
         let (b_chunks, b_last) = pulp::as_arrays::<CHAINS, _>(b);
         for (a, b) in a_chunks.iter().zip(b_chunks) {
-            for chain in 0..CHAINS {
-                sums[chain] = simd.mul_add_f32s(a[chain], b[chain], sums[chain]);
+            for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+                *sum = simd.mul_add_f32s(a, b, *sum);
             }
         }
         for (&a, &b) in a_last.iter().zip(b_last) {
@@ -106,9 +106,9 @@ impl WithSimd for QuickSquare<'_> {
         let (a_chunks, a_last) = pulp::as_arrays::<CHAINS, _>(a);
         let (b_chunks, b_last) = pulp::as_arrays::<CHAINS, _>(b);
         for (a, b) in a_chunks.iter().zip(b_chunks) {
-            for chain in 0..CHAINS {
-                let difference = simd.sub_f64s(a[chain], b[chain]);
-                sums[chain] = simd.mul_add_f64s(difference, difference, sums[chain]);
+            for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+                let difference = simd.sub_f64s(a, b);
+                *sum = simd.mul_add_f64s(difference, difference, *sum);
             }
         }
         for (&a, &b) in a_last.iter().zip(b_last) {
@@ -137,10 +137,10 @@ impl WithSimd for Squares<'_> {
             *other = &other[..point.len()];
         }
         let mut sums = [0.0_f64; GROUP];
-        for place in 0..point.len() {
-            for lane in 0..GROUP {
-                let difference = point[place] - others[lane][place];
-                sums[lane] = difference.mul_add(difference, sums[lane]);
+        for (place, &value) in point.iter().enumerate() {
+            for (sum, other) in sums.iter_mut().zip(&others) {
+                let difference = value - other[place];
+                *sum = difference.mul_add(difference, *sum);
             }
         }
         sums

@@ -285,7 +285,7 @@ mod tests {
             let found = euclidean_distances(points.view(), &ks).unwrap();
             assert_eq!(found, among_all_pairs(points, &ks), "{what}, {:?}", points.dim());
         };
-        for (n, d, offset) in [(200, WIDE, 0.0), (130, 100, 1e6), (10, 40, -3.0), (60, 300, 0.0), (1100, 64, 1.0)] {
+        for (n, d, offset) in [(90, WIDE, 0.0), (70, 100, 1e6), (10, 40, -3.0), (60, 300, 0.0), (1050, 40, 1.0)] {
             // Variances from one to one in ten thousand, so that a few axes are enough; and two clusters.
             let mut points = Array2::from_shape_fn((n, d), |(row, column)| {
                 offset + random.normal_pair().0 / (1.0 + column as f64).powi(2) + f64::from(u8::from(row % 2 == 0))
@@ -293,6 +293,10 @@ mod tests {
             points.row_mut(3).fill(offset);
             points.row_mut(7).fill(offset);
             check(&points, "few axes");
+            // More than a tile of points, which takes a while.
+            if n > 1000 {
+                continue;
+            }
             for size in [1e-25, 1e25, 1e160] {
                 points.row_mut(5).mapv_inplace(|value| value * size);
                 check(&points, &format!("{size}"));

@@ -29,7 +29,8 @@ use crate::estimate::{EstimateError, digamma, finite};
 ///
 /// # Cost
 ///
-/// One search of neighbors for all k.
+/// One search of neighbors for all k. In more than 32 dimensions 60,000 images of 784 pixels take two threads eight to
+/// ten seconds and 400 MB beside the samples; noise without leading directions takes products over all pairs and dimensions.
 ///
 /// # Reference
 ///
