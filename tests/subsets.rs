@@ -249,8 +249,10 @@ fn typical_samples_of_a_layer_are_held_against_those_of_the_inputs() {
     assert_eq!(scene.query("SELECT COUNT(*) AS n FROM samples WHERE measure = 'typical-overlap'")[0]["n"], 4000);
     let agreement = &scene.query("SELECT * FROM agreement");
     assert_eq!(agreement.len(), 1);
-    let of = |name: &str| agreement[0][name].as_f64().unwrap();
-    assert_eq!([of("neighbors"), of("other_neighbors"), of("fraction"), of("n_samples")], [10.0, 5.0, 0.5, 1000.0]);
+    let row = &agreement[0];
+    assert_eq!((&row["neighbors"], &row["other_neighbors"]), (&10.into(), &5.into()));
+    assert_eq!((&row["fraction"], &row["n_samples"]), (&0.5.into(), &1000.into()));
+    let of = |name: &str| row[name].as_f64().unwrap();
     // As far as the table of densities itself says, sample by sample.
     let shared = "SELECT COUNT(*) AS n FROM typicality a JOIN typicality b ON a.sample = b.sample \
                   WHERE a.neighbors = 10 AND b.neighbors = 5 AND a.rank < 500 AND b.rank < 500";
