@@ -218,6 +218,64 @@ fn gradients_of_the_last_layer_are_those_of_the_command() {
 }
 
 #[test]
+fn gradients_of_every_layer_hold_that_of_the_last() {
+    let scene = gradients(&[
+        "{ gradient = { batch = 32, layers = \"all\", compat = true } }",
+        "{ gradient = { batch = 32, compat = true } }",
+        "{ gradient = { batch = 32, layers = \"all\", subset = { label = { column = \"digit\", is = 3 } } } }",
+    ]);
+    scene.run(&[]).success();
+    let rows = scene.query(
+        "SELECT step, tap, tap_index, measure, subset, estimator, value, std_error, n_samples, details FROM measurements",
+    );
+    let of = |estimator: &str, measure: &str, step: i64| {
+        let asked =
+            move |row: &&Value| row["estimator"] == estimator && row["measure"] == measure && row["step"] == step;
+        rows.iter().filter(move |row| asked(row) && row["subset"].is_null()).collect::<Vec<_>>()
+    };
+    for step in [1, 4000] {
+        for measure in ["gradient-snr", "gradient-snr-compat"] {
+            let every = of("every-layer", measure, step);
+            let taps: Vec<&str> = every.iter().map(|row| row["tap"].as_str().unwrap()).collect();
+            assert_eq!(taps, ["conv1.weight", "conv2.weight", "fc1.weight", "fc2.weight"]);
+            assert_eq!(every.iter().map(|row| row["tap_index"].as_i64().unwrap()).collect::<Vec<_>>(), [2, 3, 4, 5]);
+            assert!(every.iter().all(|row| row["value"].as_f64().is_some_and(f64::is_finite)), "{every:?}");
+        }
+        // The last layer from activations in single precision: seven digits of each.
+        let (every, last) = (of("every-layer", "gradient-snr", step)[3], of("last-layer", "gradient-snr", step)[0]);
+        for column in ["value", "std_error"] {
+            let (every, last) = (every[column].as_f64().unwrap(), last[column].as_f64().unwrap());
+            assert!((every / last - 1.0).abs() < 1e-4, "{column} at {step}: {every} {last}");
+        }
+        let details: Value = serde_json::from_str(every["details"].as_str().unwrap()).unwrap();
+        assert_eq!(details["parameters"], serde_json::json!(["fc2.weight", "fc2.bias"]));
+        // The published sums run over the layers before.
+        let parts = of("every-layer", "gradient-snr-compat", step);
+        let part = |row: &Value, what: &str| {
+            serde_json::from_str::<Value>(row["details"].as_str().unwrap()).unwrap()[what].as_f64().unwrap()
+        };
+        let sum = |what: &str| parts.iter().map(|row| part(row, what)).sum::<f64>();
+        let expected = sum("signal").powi(2) / sum("noise");
+        assert!((parts[3]["value"].as_f64().unwrap() / expected - 1.0).abs() < 1e-12);
+        let last = of("last-layer", "gradient-snr-compat", step)[0];
+        assert!((part(parts[3], "signal") / part(last, "signal") - 1.0).abs() < 1e-4);
+    }
+    assert_eq!(rows.iter().filter(|row| !row["subset"].is_null()).count(), 2 * 4);
+}
+
+#[test]
+fn gradients_of_every_layer_that_cannot_be_told_are_refused() {
+    let ask = "{ gradient = { batch = 32, layers = \"all\" } }";
+    let mut without = gradients(&[ask]);
+    "loss = \"none\"".clone_into(&mut without.replay);
+    without.run(&[]).refused(&["measure 1", "the network's own loss, and there is none"]);
+    gradients(&["{ gradient = { batch = 32, layers = \"all\", mixture = { typical = 0.5, counts = [24, 8] } } }"])
+        .run(&[])
+        .refused(&["found `mixture`, which is of the last layer"]);
+    gradients(&["{ gradient = { batch = 32, layers = \"some\" } }"]).run(&[]).refused(&["some", "last", "all"]);
+}
+
+#[test]
 fn gradients_that_are_not_of_the_last_layer_are_refused() {
     let ask = "{ gradient = { batch = 32 } }";
     let mut missing = gradients(&[ask]);

@@ -14,8 +14,11 @@ use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, spl
 use super::rows::{Cell, Found, cells, row, sample};
 use super::shared::Shared;
 use super::variables::Label;
-use super::{Information, LayerTypicality, Measure, Plan, Reconstruction, Usable, codebook, gradient, typicality};
-use crate::archive::Checkpoint;
+use super::{
+    GradientLayers, Information, LayerTypicality, Measure, Plan, Reconstruction, Usable, codebook, every_layer,
+    gradient, typicality,
+};
+use crate::archive::{Checkpoint, Weights};
 use crate::estimate::compress::{Compressed, Compression};
 use crate::estimate::information::{Against, Estimator, measure};
 use crate::estimate::reconstruction::Decoded;
@@ -52,6 +55,7 @@ impl Measured {
 /// Some taps of a checkpoint.
 struct Taps<'p> {
     plan: &'p Plan,
+    weights: &'p Weights,
     measured: Range<usize>,
     layers: &'p Layers<'p>,
     /// The output that the loss is computed from.
@@ -70,7 +74,7 @@ struct Taps<'p> {
 /// [`ReplayError::Stopped`] only.
 pub(super) fn measure_all<'p>(
     plan: &'p Plan,
-    checkpoint: &Checkpoint,
+    (checkpoint, weights): (&Checkpoint, &'p Weights),
     (measured, layers, output): (Range<usize>, &'p Layers<'p>, Option<&'p Activations>),
     shared: &'p Shared<'p>,
     go_on: &(dyn Fn() -> ControlFlow<()> + Sync),
@@ -92,7 +96,7 @@ pub(super) fn measure_all<'p>(
         .collect();
     let readings = Readings::of_taps(plan, measured.clone(), layers, go_on)?;
     let all: Vec<Cell> = cells(plan, measured.clone()).collect();
-    let taps = Taps { plan, measured, layers, output, compressions, compressed, readings, shared };
+    let taps = Taps { plan, weights, measured, layers, output, compressions, compressed, readings, shared };
     let measured = all.par_iter().map(|&cell| {
         if go_on().is_break() {
             return Err(ReplayError::Stopped);
@@ -140,6 +144,10 @@ pub(super) fn missing(plan: &Plan, measure: &Measure, reason: &str) -> Vec<Found
                 names.into_iter().map(move |name| Found { parameters: parameters.clone(), ..found(name) })
             })
             .collect(),
+        Measure::Gradient(gradient) if gradient.layers == GradientLayers::All => {
+            let layers = plan.layers.as_ref().expect("the plan found the layers");
+            every_layer::missing(layers, gradient, reason)
+        }
         Measure::Gradient(gradient) => gradient::names(gradient).into_iter().map(found).collect(),
         Measure::Typicality(typicality) => {
             let one = |(name, parameters)| Found { parameters: Some(parameters), ..found(name) };
@@ -182,6 +190,10 @@ impl Taps<'_> {
                 self.beyond(checkpoint, cell, usable).map(OfCell::from)
             }
             Measure::Usable(usable) => self.usable(checkpoint, cell, usable).map(OfCell::from),
+            Measure::Gradient(gradient) if gradient.layers == GradientLayers::All => {
+                let found = every_layer::rows(self.plan, gradient, (checkpoint, self.weights), self.output);
+                found.map(|found| OfCell { found, ..OfCell::default() })
+            }
             Measure::Gradient(gradient) => {
                 let found = gradient::rows(self.plan, gradient, self.layers.get(cell.tap), self.output);
                 found.map(|found| OfCell { found, ..OfCell::default() })

@@ -11,7 +11,7 @@
 //! | usable information | 6 folds of 4 n w min(n, w) each, or steps of training, × (1 + permutations + draws of a control + 2 for a code) |
 //! | codebooks | n × coordinates × codewords × 30 passes × starts |
 //! | typicality | as information with one setting |
-//! | gradients | 40 n w |
+//! | gradients | 40 n w; of every layer 12 n weights, with the last tap |
 //! | reconstruction | 6 folds of n w (min(n, w) + columns) each, or steps of training |
 //! | a step of training | 6 × samples of the batch × weights; a quarter of the most steps that there may be |
 //!
@@ -40,7 +40,12 @@ impl Plan {
         let replay = (2 * n).saturating_mul((weights / 4).saturating_add(read_out));
         let of_tap =
             |tap: usize| self.populations().map(move |population| population.cost_of_tap(self.widths[tap] as u64));
-        let measures = taps.flat_map(of_tap);
+        let every_layer = |population: &Self| {
+            let asked = population.pipeline.estimate.measures.iter().filter(|it| it.is_of_every_layer()).count() as u64;
+            if taps.end == self.taps.len() { asked.saturating_mul(3 * n).saturating_mul(weights) } else { 0 }
+        };
+        let every_layer = self.populations().map(every_layer).fold(0, u64::saturating_add);
+        let measures = taps.clone().flat_map(of_tap).chain([every_layer]);
         measures.fold(weights.saturating_add(replay), u64::saturating_add)
     }
 
@@ -68,6 +73,7 @@ impl Plan {
                 gram.saturating_add(n.saturating_mul(left).saturating_mul(words).saturating_mul(passes))
             }
             // Of the one tap that has it as of any.
+            Measure::Gradient(_) if measure.is_of_every_layer() => 0,
             Measure::Gradient(_) => n.saturating_mul(width).saturating_mul(4 * CLASSES),
             Measure::Usable(usable) => {
                 let permutations = usable.permutations.map_or(0, |permutations| permutations.get() as u64);

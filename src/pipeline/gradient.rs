@@ -1,4 +1,4 @@
-//! Signal and noise of the last layer's gradients: from its input and the output of the network, without backpropagation.
+//! Signal and noise of gradients; of the last layer's from its input and the output of the network, without backpropagation.
 
 use std::num::NonZeroUsize;
 
@@ -6,6 +6,7 @@ use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::every_layer::LayerNames;
 use super::rows::Found;
 use super::{Fraction, Measure, Plan, Subset};
 use crate::estimate::gradient::{Gradients, LastLayer, Published, Signal, Strata};
@@ -14,7 +15,7 @@ use crate::graph::{Model, Node, Pooling, Tap};
 use crate::replay::Activations;
 use crate::samples::ColumnLabels;
 
-/// The gradient of the network's own loss with respect to its last layer.
+/// The gradient of the network's own loss with respect to its last layer, or to each.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Gradient {
@@ -23,12 +24,32 @@ pub struct Gradient {
     /// A minibatch that favors typical samples, held against others of its size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixture: Option<Mixture>,
+    /// Which layers.
+    #[serde(default, skip_serializing_if = "GradientLayers::is_last")]
+    pub layers: GradientLayers,
     /// Also the ratio as the first study of it computed it.
     #[serde(default, skip_serializing_if = "super::measures::is_false")]
     pub compat: bool,
     /// Which samples are looked at, where they are not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,
+}
+
+/// The layers whose gradients are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GradientLayers {
+    /// The last one, from what it multiplies and what comes out.
+    #[default]
+    Last,
+    /// Each linear layer and each convolution, backwards through the graph.
+    All,
+}
+
+impl GradientLayers {
+    fn is_last(&self) -> bool {
+        *self == Self::Last
+    }
 }
 
 /// A minibatch of typical samples and others.
@@ -52,9 +73,7 @@ pub(super) struct LastTap {
 impl LastTap {
     /// Finds it in the graph.
     pub(super) fn find(model: &Model, taps: &[Tap], loss: &Result<(String, String), String>) -> Result<Self, String> {
-        let (output, _) = loss.as_ref().map_err(|reason| {
-            format!("the gradient is that of the network's own loss, and there is none: {reason}; see `[replay] loss`")
-        })?;
+        let (output, _) = loss.as_ref().map_err(|reason| no_loss(reason))?;
         let maker = |name: &str| model.nodes().find(|node| node.outputs.first().is_some_and(|made| made == name));
         let input = |node: &Node<'_>| node.inputs.first().cloned().unwrap_or_default();
         let is_plain = |node: &Node<'_>| {
@@ -76,7 +95,7 @@ impl LastTap {
         if layer.is_empty() {
             return Err(format!(
                 "the output `{output}` comes from a node `{}`, needed one linear layer (Gemm, MatMul, or MatMul and Add): \
-                 gradients of other layers need a graph that can be differentiated, which the runtime cannot",
+                 `layers = \"all\"` takes gradients through more graphs",
                 node.operator
             ));
         }
@@ -86,6 +105,11 @@ impl LastTap {
             Some(_) => Err(format!("the tap `{layer}` is pooled, and the last layer multiplies it as it is")),
         }
     }
+}
+
+/// Why there is no gradient without a loss.
+pub(super) fn no_loss(reason: &str) -> String {
+    format!("the gradient is that of the network's own loss, and there is none: {reason}; see `[replay] loss`")
 }
 
 /// The names of the rows that are always there.
@@ -105,13 +129,7 @@ pub(super) fn rows(
     let last = plan.last_tap.as_ref().expect("the plan found it");
     let (_, label) = plan.loss.as_ref().expect("the plan checked that there is a loss");
     let output = output.ok_or("the output of the loss was not replayed")?;
-    let column = plan.samples.labels.iter().find(|column| column.name == *label);
-    let ColumnLabels::Classes { values, .. } = &column.expect("the plan checked that the column is there").labels
-    else {
-        return Err(format!("`{label}` holds numbers, needed classes"));
-    };
-    let known: Vec<usize> = (0..values.len()).filter(|&row| values[row].is_some()).collect();
-    let labels: Vec<usize> = known.iter().filter_map(|&row| usize::try_from(values[row]?).ok()).collect();
+    let (known, labels) = known(plan, label)?;
     let wide = |activations: &Activations| activations.values.select(Axis(0), &known).mapv(f64::from);
     let (inputs, logits) = (wide(layer), wide(output));
     let gradients = |intercepts: bool| -> Result<Gradients, String> {
@@ -142,8 +160,20 @@ pub(super) fn rows(
     Ok(found)
 }
 
+/// The samples whose class is known, with it.
+pub(super) fn known(plan: &Plan, label: &str) -> Result<(Vec<usize>, Vec<usize>), String> {
+    let column = plan.samples.labels.iter().find(|column| column.name == label);
+    let ColumnLabels::Classes { values, .. } = &column.expect("the plan checked that the column is there").labels
+    else {
+        return Err(format!("`{label}` holds numbers, needed classes"));
+    };
+    let known: Vec<usize> = (0..values.len()).filter(|&row| values[row].is_some()).collect();
+    let labels = known.iter().filter_map(|&row| usize::try_from(values[row]?).ok()).collect();
+    Ok((known, labels))
+}
+
 /// The ratio of a minibatch; zero, with a flag, where the signal cannot be told from nothing.
-fn ratio(signal: &Signal, batch: usize, intercepts: bool) -> Result<Estimate, String> {
+pub(super) fn ratio(signal: &Signal, batch: usize, intercepts: bool) -> Result<Estimate, String> {
     if signal.noise <= 0.0 {
         return Err("all gradients are equal: there is no noise".to_owned());
     }
@@ -186,7 +216,7 @@ fn mixed(plan: &Plan, gradients: &Gradients, known: &[usize], mixture: &Mixture)
     Ok(estimate)
 }
 
-/// Checks that measures of gradients have what they need, and finds the last layer.
+/// Checks that measures of the last layer's gradients have what they need, and finds it.
 pub(super) fn last_tap(
     measures: &[Measure],
     has_typicality: bool,
@@ -195,8 +225,30 @@ pub(super) fn last_tap(
     let mut found = None;
     for (place, measure) in measures.iter().enumerate() {
         let Measure::Gradient(gradient) = measure else { continue };
+        if gradient.layers == GradientLayers::All {
+            continue;
+        }
         if gradient.mixture.is_some() && !has_typicality {
             return Err((place, super::subset::NO_TYPICALITY.to_owned()));
+        }
+        found = Some(find().map_err(|reason| (place, reason))?);
+    }
+    Ok(found)
+}
+
+/// Checks that measures of all layers' gradients have what they need, and finds these.
+pub(super) fn all_layers(
+    measures: &[Measure],
+    find: impl Fn() -> Result<LayerNames, String>,
+) -> Result<Option<LayerNames>, (usize, String)> {
+    let mut found = None;
+    for (place, measure) in measures.iter().enumerate() {
+        let Measure::Gradient(gradient) = measure else { continue };
+        if gradient.layers == GradientLayers::Last {
+            continue;
+        }
+        if gradient.mixture.is_some() {
+            return Err((place, "found `mixture`, which is of the last layer; write a measure of its own".to_owned()));
         }
         found = Some(find().map_err(|reason| (place, reason))?);
     }

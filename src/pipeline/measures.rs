@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Codebooks, Gradient, LayerTypicality, Subset};
+use super::{Codebooks, Gradient, GradientLayers, LayerTypicality, Subset};
 use crate::estimate::Permutations;
 use crate::estimate::compress::{Compression, Margins};
 use crate::estimate::information::{Estimator, Intervals};
@@ -182,6 +182,11 @@ impl Information {
 }
 
 impl Measure {
+    /// Whether it goes backwards through the graph, whatever the taps.
+    pub(super) fn is_of_every_layer(&self) -> bool {
+        matches!(self, Self::Gradient(gradient) if gradient.layers == GradientLayers::All)
+    }
+
     /// The name of the measure in tables; one measure may give rows of other names besides.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -9,6 +9,7 @@ use super::noise::NoisePlan;
 use super::shared::with_basis;
 use super::{Measure, Plan};
 use crate::estimate::compress::Basis;
+use crate::estimate::gradient::EveryLayer;
 
 /// The program itself, ONNX Runtime and its kernels: 60 to 110 MB were seen with small graphs.
 const PROGRAM: usize = 128 << 20;
@@ -105,6 +106,9 @@ impl Plan {
     fn bytes_of_measure(&self, place: usize, measure: &Measure, taps: Range<usize>) -> usize {
         let widest = self.widths[taps].iter().max().copied().unwrap_or(0);
         let n = self.n_samples();
+        if measure.is_of_every_layer() {
+            return EveryLayer::bytes(self.weight_bytes / size_of::<f32>());
+        }
         let Measure::Reconstruction(reconstruction) = measure else {
             return (2 * widest * n + 8 * widest.min(n).pow(2)) * size_of::<f64>();
         };

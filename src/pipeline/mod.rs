@@ -8,6 +8,7 @@
 //! | `drift` | drift and diffusion of the weights of an archive |
 //! | `heads` | networks that read blocks of samples and have a head for each slot |
 //! | `gradient` | signal and noise of the last layer's gradients |
+//! | `every_layer`, `translation` | those of every layer; the graph as steps that gradients can be taken through |
 //! | `file` | the pipeline file: every key, its meaning and its default |
 //! | `measures` | what is measured, as the pipeline file says it |
 //! | `noise` | noise: where it enters, how large it is, what rows say of it |
@@ -41,6 +42,7 @@ mod cost;
 mod decoded;
 mod drift;
 mod error;
+mod every_layer;
 mod facts;
 mod file;
 mod gradient;
@@ -63,6 +65,7 @@ mod rows;
 mod run;
 mod shared;
 mod subset;
+mod translation;
 mod typicality;
 mod unit;
 mod units;
@@ -76,7 +79,7 @@ pub use file::{
     ArchiveTable, EstimateTable, Fraction, GraphTable, Loss, Outputs, Pipeline, Recorded, RecordedLosses, Reference,
     ReplayTable, SamplesTable, TableTable,
 };
-pub use gradient::{Gradient, Mixture};
+pub use gradient::{Gradient, GradientLayers, Mixture};
 pub use measures::{Control, Information, Keep, Measure, Prequential, Reconstruction, Usable};
 pub use pieces::join_all;
 pub use plan::Plan;

@@ -52,10 +52,10 @@ pub(super) fn keep(
 pub(super) fn kept(
     folder: &Folder,
     step: u64,
-    (identity, taps): (&str, Range<usize>),
+    (identity, taps, n_taps): (&str, Range<usize>, usize),
 ) -> Result<Option<usize>, PipelineError> {
     let found = read(folder, step, &name(identity, &taps))?;
-    Ok(found.filter(|piece| piece.identity == identity).map(|piece| piece.rows.failed_in(&taps)))
+    Ok(found.filter(|piece| piece.identity == identity).map(|piece| piece.rows.failed_in(&taps, n_taps)))
 }
 
 /// Writes the parts of a checkpoint if its pieces are all there, and tells whether they were.

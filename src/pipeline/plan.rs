@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::every_layer::{self, LayerNames};
 use super::facts::Facts;
 use super::gradient::{self, LastTap};
 use super::heads::Heads;
@@ -20,7 +21,7 @@ use super::typicality::{self, Scores};
 use super::units::{Group, Limits};
 use super::variables::Variables;
 use super::{Loss, Measure, Outputs, Pipeline, PipelineError, Subset, codebook, posterior, subset};
-use crate::archive::{Checkpoint, Series};
+use crate::archive::{Checkpoint, Series, Weights};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
 use crate::samples::{Column, ColumnLabels, Samples};
@@ -94,6 +95,8 @@ pub struct Plan {
     pub(super) heads: Option<Arc<Heads>>,
     /// What the last layer multiplies, where a measure is about it.
     pub(super) last_tap: Option<LastTap>,
+    /// The layers, where a measure is about all of them.
+    pub(super) layers: Option<Arc<LayerNames>>,
 }
 
 impl Plan {
@@ -182,7 +185,7 @@ impl Plan {
         let outlets = outlets(pipeline.replay.loss.as_ref(), &loss, &records);
         let outlets: Vec<&str> = outlets.iter().map(String::as_str).collect();
         let noise = NoisePlan::new(&pipeline.replay.noise, runtime, &bound, &taps, (&samples, batch), &outlets)?;
-        let Bound { model, binding, checkpoint, .. } = bound;
+        let Bound { model, binding, checkpoint, weights } = bound;
         let graph = model.session(&names, &outlets, &binding.initializers());
         let tensors: Vec<String> = binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect();
         let bases = basis_hashes(&pipeline.estimate.measures, &checkpoints, &tensors)?;
@@ -197,6 +200,8 @@ impl Plan {
                 Err("found `[replay] blocks`, and several heads have several losses; remove one of them".to_owned())
             }
         })?;
+        let is_plain = heads.is_none() && noise.is_none();
+        let layers = layers(&pipeline, &loss, is_plain, (&model, &binding, &graph.fed), (&checkpoint, &weights))?;
         let whole = populations.remove(0);
         let mut plan = Self {
             hash,
@@ -209,6 +214,7 @@ impl Plan {
             subsets: Vec::new(),
             typicality: scores.map(Arc::new),
             last_tap,
+            layers,
             heads: heads.map(Arc::new),
             graph_hash,
             inputs_hash,
@@ -405,15 +411,37 @@ fn last_tap(
     find: impl Fn() -> Result<LastTap, String>,
 ) -> Result<Option<LastTap>, PipelineError> {
     let measures = &pipeline.estimate.measures;
-    let at = |(place, reason): (usize, String)| {
-        let measure = &measures[place];
-        PipelineError::Measure { number: place + 1, measure: measure.name(), reason }
-    };
+    let at = |(place, reason): (usize, String)| of_measure(pipeline, place, reason);
     let compares = |measure: &Measure| matches!(measure, Measure::Typicality(typicality) if typicality.of == INPUT);
     if let (Some(place), None) = (measures.iter().position(compares), scores) {
         return Err(at((place, subset::NO_TYPICALITY.to_owned())));
     }
     gradient::last_tap(measures, scores.is_some(), find).map_err(at)
+}
+
+/// The layers, if a measure is about the gradients of all.
+fn layers(
+    pipeline: &Pipeline,
+    loss: &Result<(String, String), String>,
+    is_plain: bool,
+    graph: (&Model, &Binding, &[String]),
+    reference: (&Checkpoint, &Weights),
+) -> Result<Option<Arc<LayerNames>>, PipelineError> {
+    let find = || {
+        let (output, _) = loss.as_ref().map_err(|reason| gradient::no_loss(reason))?;
+        if !is_plain {
+            let reason = "found `[replay] blocks` or `noise`, through which no gradients are taken; remove one of them";
+            return Err(reason.to_owned());
+        }
+        every_layer::layers(graph, reference, output)
+    };
+    let found = gradient::all_layers(&pipeline.estimate.measures, find);
+    found.map(|layers| layers.map(Arc::new)).map_err(|(place, reason)| of_measure(pipeline, place, reason))
+}
+
+/// What is wrong with the measure at a place.
+fn of_measure(pipeline: &Pipeline, place: usize, reason: String) -> PipelineError {
+    PipelineError::Measure { number: place + 1, measure: pipeline.estimate.measures[place].name(), reason }
 }
 
 /// The bytes of the weights that are fed.

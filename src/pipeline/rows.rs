@@ -23,6 +23,8 @@ pub(super) struct Found {
     pub parameters: Option<String>,
     /// The class that it is about.
     pub class: Option<String>,
+    /// The layer that it is about where that is no tap: its place among the layers, and its weights.
+    pub layer: Option<(usize, String)>,
     pub outcome: Result<Estimate, String>,
     /// The dimensions that it was computed from.
     pub n_components: Option<usize>,
@@ -32,14 +34,15 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn new(measure: &'static str, outcome: Result<Estimate, String>) -> Self {
-        Self { measure, parameters: None, class: None, outcome, n_components: None, n_train: None }
+        Self { measure, parameters: None, class: None, layer: None, outcome, n_components: None, n_train: None }
     }
 }
 
 /// Some taps, each with every measure that it has, in the order of the rows.
 pub(super) fn cells(plan: &Plan, taps: Range<usize>) -> impl Iterator<Item = Cell> {
     let measures = &plan.pipeline.estimate.measures;
-    let is_there = move |cell: &Cell| match measures[cell.place] {
+    let is_there = move |cell: &Cell| match &measures[cell.place] {
+        measure if measure.is_of_every_layer() => cell.tap + 1 == plan.taps.len(),
         Measure::Gradient(_) => plan.last_tap.is_some_and(|last| last.tap == cell.tap),
         _ => true,
     };
@@ -54,6 +57,11 @@ pub(super) fn row(plan: &Plan, checkpoint: &Checkpoint, cell: Cell, found: Found
         row.parameters = parameters;
     }
     row.class = found.class;
+    if let Some((place, weights)) = found.layer {
+        row.tap = weights;
+        row.tap_index = index(plan.taps.len() + place);
+        row.n_units = None;
+    }
     row.n_train = found.n_train.map(|count| count as u64);
     match found.outcome {
         Err(reason) => row.error = Some(reason),
@@ -197,6 +205,7 @@ fn method(measure: &Measure) -> (String, String) {
             // It is the target that is compressed, not the layer: `parameters` has it.
             (key(&reconstruction.decoder), "none".to_owned())
         }
+        measure if measure.is_of_every_layer() => ("every-layer".to_owned(), "none".to_owned()),
         Measure::Gradient(_) => ("last-layer".to_owned(), "none".to_owned()),
         Measure::Codebook(codebook) => ("codebook".to_owned(), key(&codebook.compress)),
         Measure::Typicality(typicality) => ("nearest-neighbors".to_owned(), key(&typicality.compress)),

@@ -53,9 +53,11 @@ impl Rows {
         measurements + usize::from(self.checkpoint.error.is_some())
     }
 
-    /// How many of them are of some taps; what is wrong with the checkpoint itself counts with the first tap.
-    pub(super) fn failed_in(&self, taps: &Range<usize>) -> usize {
-        let is_in = |row: &MeasurementRow| row.value.is_none() && taps.contains(&(row.tap_index as usize));
+    /// How many of them are of some of so many taps; what is wrong with the checkpoint itself counts with the first tap, layers
+    /// that are no taps with the last.
+    pub(super) fn failed_in(&self, taps: &Range<usize>, n_taps: usize) -> usize {
+        let place = |row: &MeasurementRow| (row.tap_index as usize).min(n_taps - 1);
+        let is_in = |row: &MeasurementRow| row.value.is_none() && taps.contains(&place(row));
         let measurements = self.measured.measurements.iter().filter(|row| is_in(row)).count();
         measurements + usize::from(self.checkpoint.error.is_some() && taps.start == 0)
     }
@@ -103,12 +105,13 @@ pub(super) fn rows(
             let taps = measured;
             let output = replayed.output.as_ref();
             let layers = Layers::new(places.clone(), &replayed.taps);
-            let mut measured = measure_all(plan, checkpoint, (taps.clone(), &layers, output), shared, go_on)?;
+            let mut measured =
+                measure_all(plan, (checkpoint, weights), (taps.clone(), &layers, output), shared, go_on)?;
             for (subset, shared) in plan.subsets.iter().zip(&shared.subsets) {
                 let cut = subset.chosen(&replayed);
                 let layers = Layers::new(places.clone(), &cut.taps);
                 let of_subset = (taps.clone(), &layers, cut.output.as_ref());
-                measured.extend(measure_all(subset, checkpoint, of_subset, shared, go_on)?);
+                measured.extend(measure_all(subset, (checkpoint, weights), of_subset, shared, go_on)?);
             }
             (measured.by_tap(), notes)
         }

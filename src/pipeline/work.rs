@@ -60,7 +60,7 @@ impl Work<'_> {
         if self.is_whole_checkpoint(group) {
             return Ok(None);
         }
-        let failed_rows = match pieces::kept(&self.folder, step, (identity, taps)) {
+        let failed_rows = match pieces::kept(&self.folder, step, (identity, taps, self.plan.taps.len())) {
             // One that is no piece is told when it is to be put together with the others.
             Err(PipelineError::Piece { .. }) => None,
             kept => kept?,
@@ -111,7 +111,7 @@ impl Work<'_> {
     ) -> Result<Outcome, PipelineError> {
         let step = checkpoint.step();
         let taps = self.plan.groups[group].taps.clone();
-        let outcome = Outcome::Done { failed_rows: rows.failed_in(&taps), fault: rows.fault };
+        let outcome = Outcome::Done { failed_rows: rows.failed_in(&taps, self.plan.taps.len()), fault: rows.fault };
         let file = checkpoint.name().to_owned();
         let is_whole = rows.has_nothing() || self.is_whole_checkpoint(group);
         if is_whole && !rows.has_nothing() {

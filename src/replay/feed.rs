@@ -112,6 +112,30 @@ impl FeedInputs {
         flat.into_shape_with_order((self.rows, width)).ok()
     }
 
+    /// Some rows of an input in double precision.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no input of this name.
+    #[must_use]
+    pub fn doubles(&self, name: &str, rows: &[usize]) -> ArrayD<f64> {
+        let (_, values) = self.inputs.iter().find(|(input, _)| input == name).expect("the graph has the input");
+        match values.at(rows) {
+            Values::F64(array) => array,
+            Values::F32(array) => array.mapv(f64::from),
+            Values::F16(array) => array.mapv(f64::from),
+            Values::I64(array) => array.mapv(|value| value as f64),
+            Values::I32(array) => array.mapv(f64::from),
+            Values::I16(array) => array.mapv(f64::from),
+            Values::I8(array) => array.mapv(f64::from),
+            Values::U64(array) => array.mapv(|value| value as f64),
+            Values::U32(array) => array.mapv(f64::from),
+            Values::U16(array) => array.mapv(f64::from),
+            Values::U8(array) => array.mapv(f64::from),
+            Values::Bool(array) => array.mapv(|value| f64::from(u8::from(value))),
+        }
+    }
+
     /// The number of samples.
     #[must_use]
     pub fn rows(&self) -> usize {

@@ -4,6 +4,7 @@ mod bottleneck;
 mod compress;
 mod data;
 mod estimators;
+mod every_layer;
 mod gaussian;
 mod goldens;
 mod gradient;

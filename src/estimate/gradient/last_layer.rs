@@ -1,5 +1,6 @@
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 
+use super::Gradients;
 use crate::estimate::{EstimateError, finite};
 
 /// The gradients of the cross-entropy with respect to a softmax-linear layer, one a sample, none of them formed.
@@ -37,15 +38,6 @@ pub struct LastLayer<'a> {
     pub intercepts: bool,
 }
 
-/// The two factors of each gradient.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gradients {
-    /// p − y, one row a sample.
-    errors: Array2<f64>,
-    /// z, with a one behind it where intercepts count, one row a sample.
-    inputs: Array2<f64>,
-}
-
 impl LastLayer<'_> {
     /// The gradients.
     ///
@@ -69,59 +61,21 @@ impl LastLayer<'_> {
                 "found label {label} at row {row} and logits of {n_classes} classes; labels are columns of the logits, from 0"
             )));
         }
-        let mut errors = self.logits.to_owned();
-        for (mut row, &label) in errors.outer_iter_mut().zip(self.labels) {
-            let largest = row.fold(f64::NEG_INFINITY, |largest, &value| largest.max(value));
-            row.mapv_inplace(|value| (value - largest).exp());
-            // One less the probability of the label is the sum of the others: no digits are lost where it is near one.
-            let sum = row.sum();
-            row /= sum;
-            row[label] = 0.0;
-            row[label] = -row.sum();
-        }
-        let ones = usize::from(self.intercepts);
-        let d = self.inputs.ncols();
-        let inputs = Array2::from_shape_fn((n, d + ones), |(i, j)| if j < d { self.inputs[[i, j]] } else { 1.0 });
-        Ok(Gradients { errors, inputs })
+        Ok(Gradients::new(errors(self.logits, self.labels), self.inputs, (1, self.intercepts)))
     }
 }
 
-impl Gradients {
-    /// The number of samples.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.errors.nrows()
+/// p − y of each sample: the gradient of the cross-entropy with respect to the logits.
+pub(super) fn errors(logits: ArrayView2<'_, f64>, labels: &[usize]) -> Array2<f64> {
+    let mut errors = logits.to_owned();
+    for (mut row, &label) in errors.outer_iter_mut().zip(labels) {
+        let largest = row.fold(f64::NEG_INFINITY, |largest, &value| largest.max(value));
+        row.mapv_inplace(|value| (value - largest).exp());
+        // One less the probability of the label is the sum of the others: no digits are lost where it is near one.
+        let sum = row.sum();
+        row /= sum;
+        row[label] = 0.0;
+        row[label] = -row.sum();
     }
-
-    /// Never true: empty arrays are refused.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The gradients of the samples at `rows`.
-    #[must_use]
-    pub fn at(&self, rows: &[usize]) -> Self {
-        Self { errors: self.errors.select(Axis(0), rows), inputs: self.inputs.select(Axis(0), rows) }
-    }
-
-    /// The mean gradient, one row a class, one column a unit (the intercept last).
-    #[must_use]
-    pub fn mean(&self) -> Array2<f64> {
-        self.errors.t().dot(&self.inputs) / self.len() as f64
-    }
-
-    /// |g|² of each sample.
-    #[must_use]
-    pub fn squared_norms(&self) -> Array1<f64> {
-        let squares = |row: ArrayView1<'_, f64>| row.dot(&row);
-        self.errors.outer_iter().zip(self.inputs.outer_iter()).map(|(e, z)| squares(e) * squares(z)).collect()
-    }
-
-    /// g · G of each sample with a matrix G of the shape of the mean.
-    #[must_use]
-    pub fn products(&self, direction: ArrayView2<'_, f64>) -> Array1<f64> {
-        let images = self.inputs.dot(&direction.t());
-        self.errors.outer_iter().zip(images.outer_iter()).map(|(e, image)| e.dot(&image)).collect()
-    }
+    errors
 }

@@ -1,4 +1,4 @@
-//! Networks that are trained by gradients.
+//! Networks that are trained by gradients, and gradients of networks that were.
 //!
 //! Only this folder names candle. Its generator of random numbers has no seed on a processor: initial weights, batches
 //! and dropout are drawn here.
@@ -6,6 +6,7 @@
 mod adam;
 mod autoencoder;
 mod convolution;
+mod differentiate;
 mod elements;
 mod loss;
 mod network;
@@ -16,6 +17,7 @@ mod stages;
 mod training;
 
 pub(in crate::estimate) use autoencoder::{AutoencoderShape, Image, autoencode};
+pub(in crate::estimate) use differentiate::{LayerFactors, differentiate};
 pub(in crate::estimate) use loss::{CrossEntropy, SquaredError};
 pub(in crate::estimate) use network::{Architecture, Network};
 pub(in crate::estimate) use painter::{PainterShape, paint};

@@ -1,9 +1,9 @@
 //! Products of matrices: candle's own reach a quarter of what the processor can.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, WithDType, bail};
 use ndarray::{ArrayView2, ShapeBuilder};
 
-use crate::estimate::matrix::single;
+use crate::estimate::matrix::{double, single};
 
 /// The product of two matrices, from which gradients can be taken.
 pub(super) fn product(left: &Tensor, right: &Tensor) -> Result<Tensor> {
@@ -24,6 +24,11 @@ impl CustomOp2 for Product {
         right: &CpuStorage,
         of_right: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        if matches!(left, CpuStorage::F64(_)) {
+            let product = double::product(view(left, of_left)?, view(right, of_right)?);
+            let shape = Shape::from(product.dim());
+            return Ok((CpuStorage::F64(product.into_raw_vec_and_offset().0), shape));
+        }
         let product = single::shared_product(view(left, of_left)?, view(right, of_right)?);
         let shape = Shape::from(product.dim());
         Ok((CpuStorage::F32(product.into_raw_vec_and_offset().0), shape))
@@ -43,11 +48,11 @@ impl CustomOp2 for Product {
 }
 
 /// A matrix that lies in rows or in columns.
-fn view<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<ArrayView2<'a, f32>> {
+fn view<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<ArrayView2<'a, T>> {
     let ((rows, columns), &[down, right]) = (layout.shape().dims2()?, layout.stride()) else {
         bail!("found {:?}, needed a matrix", layout.shape())
     };
-    let values = &storage.as_slice::<f32>()?[layout.start_offset()..];
+    let values = &storage.as_slice::<T>()?[layout.start_offset()..];
     let view = ArrayView2::from_shape((rows, columns).strides((down, right)), values);
     match view {
         Ok(view) if view.is_standard_layout() || view.t().is_standard_layout() => Ok(view),
@@ -59,19 +64,26 @@ fn view<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<ArrayView2<'a, f
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Var};
+    use candle_core::{DType, Device, Var};
 
     use super::*;
 
     #[test]
     fn products_and_their_gradients_are_those_of_candle() {
+        agree_with_candle(DType::F32);
+        agree_with_candle(DType::F64);
+    }
+
+    fn agree_with_candle(precision: DType) {
         // Small whole numbers: every product and sum of them is exact. 70 rows are two tasks.
         let whole = |rows: usize, columns: usize| {
             let values: Vec<f32> =
                 (0_u8..=250).cycle().take(rows * columns).map(|value| f32::from(value % 11) - 5.0).collect();
-            Var::from_vec(values, (rows, columns), &Device::Cpu).unwrap()
+            let tensor = Tensor::from_vec(values, (rows, columns), &Device::Cpu).unwrap();
+            Var::from_tensor(&tensor.to_dtype(precision).unwrap()).unwrap()
         };
-        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let values =
+            |tensor: &Tensor| tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let (left, right, turned) = (whole(70, 5), whole(5, 3), whole(3, 5));
         let weights = whole(70, 3);
         for right_of in [&right, &turned] {
@@ -89,7 +101,7 @@ mod tests {
 
     #[test]
     fn matrices_that_lie_neither_in_rows_nor_in_columns_are_refused() {
-        let wide = Tensor::zeros((4, 6), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let wide = Tensor::zeros((4, 6), DType::F32, &Device::Cpu).unwrap();
         let part = wide.narrow(1, 0, 3).unwrap();
         assert!(
             product(&part, &part.t().unwrap()).unwrap_err().to_string().contains("needed rows or columns in order")

@@ -8,9 +8,9 @@ rows! {
         pub run: String,
         /// The checkpoint's path relative to the archive.
         pub file: String,
-        /// The tensor that was read out.
+        /// The tensor that was read out; the weights where the row is about the gradient of every layer.
         pub tap: String,
-        /// Its place among the taps, from 0, in graph order.
+        /// Its place among the taps, from 0, in graph order; layers that are known by their weights come behind.
         pub tap_index: u32,
         /// `information`, `usable`, `accuracy`, `reconstruction`, ...: the README lists them.
         pub measure: String,
