@@ -114,6 +114,10 @@ fn of_size(
         if frontier.points.iter().any(|point| !point.converged) {
             estimate.flag(Flag::NotConverged);
         }
+        // Better than the best that the search found: too few values, steps or starts.
+        if gap.at_least < 0.0 {
+            estimate.flag(Flag::Negative);
+        }
         estimate.detail("at_most", json!(gap.at_most));
         estimate.detail("rate", placed.rate);
         estimate.detail("relevance", placed.relevance);

@@ -88,6 +88,6 @@ pub use posterior::Posterior;
 pub use records::RecordCheck;
 pub use reference::Proof;
 pub use run::{Event, Finished, run};
-pub use subset::{LabelIs, Subset};
+pub use subset::{LabelIs, LogDensity, Subset};
 pub use typicality::{LayerTypicality, TypicalityTable};
 pub use units::{Group, Limits, Shard};

@@ -20,13 +20,32 @@ pub enum Subset {
     /// This part of the samples: the least typical ones.
     Atypical(Fraction),
     /// The samples around which ln p is as large or larger, in nats, by the same density.
-    Denser(f64),
+    Denser(LogDensity),
     /// The samples around which ln p is less.
-    Sparser(f64),
+    Sparser(LogDensity),
     /// The samples of one class.
     Label(LabelIs),
     /// The samples whose ids a `.npy` file lists.
     Ids(String),
+}
+
+/// The logarithm of a density in nats, a finite number.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct LogDensity(f64);
+
+impl TryFrom<f64> for LogDensity {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if value.is_finite() { Ok(Self(value)) } else { Err(format!("found ln p of {value}, needed a finite number")) }
+    }
+}
+
+impl From<LogDensity> for f64 {
+    fn from(log_density: LogDensity) -> Self {
+        log_density.0
+    }
 }
 
 /// One class of a label column.
@@ -50,8 +69,8 @@ impl Subset {
         match self {
             Self::Typical(fraction) => format!("typical {}", fraction.get()),
             Self::Atypical(fraction) => format!("atypical {}", fraction.get()),
-            Self::Denser(least) => format!("ln p from {least}"),
-            Self::Sparser(below) => format!("ln p below {below}"),
+            Self::Denser(least) => format!("ln p from {}", least.0),
+            Self::Sparser(below) => format!("ln p below {}", below.0),
             Self::Label(label) => format!("{} = {}", label.column, label.is),
             Self::Ids(file) => format!("ids of {file}"),
         }
@@ -72,11 +91,8 @@ impl Subset {
             let scores = scores.ok_or(NO_TYPICALITY)?;
             scores.densities[0].most_typical(fraction).map_err(|error| format!("`subset`: {error}"))
         };
-        let denser = |log_density: f64| {
-            if !log_density.is_finite() {
-                return Err(format!("`subset`: found ln p of {log_density}, needed a finite number"));
-            }
-            Ok(scores.ok_or(NO_TYPICALITY)?.densities[0].denser_than(log_density))
+        let denser = |least: LogDensity| -> Result<Vec<usize>, String> {
+            Ok(scores.ok_or(NO_TYPICALITY)?.densities[0].denser_than(least.0))
         };
         let rows = match self {
             Self::Typical(fraction) => typical(fraction.get())?,

@@ -39,10 +39,7 @@ impl Translator<'_> {
     /// A shape by its name, computed or constant.
     fn shape_named(&self, name: &str) -> Option<Vec<i64>> {
         let constant = || {
-            let shape = match self.source(name) {
-                Ok(Source::Constant(shape)) => shape,
-                _ => return None,
-            };
+            let Ok(Source::Constant(shape)) = self.source(name) else { return None };
             #[expect(clippy::cast_possible_truncation, reason = "shapes are whole numbers")]
             let shape = shape.iter().map(|&size| size as i64).collect();
             Some(shape)
