@@ -5,11 +5,13 @@
 """
 
 import concurrent.futures
+import importlib.resources
 import os
 import pathlib
 import sys
 
 import boto3
+import duckdb
 import polars
 import polars.testing
 import pyarrow.dataset
@@ -49,6 +51,14 @@ def compare(folder):
     files = pyarrow.fs.S3FileSystem(
         access_key="test", secret_key="test", region="us-east-1", scheme="http", endpoint_override=ENDPOINT.split("//")[1]
     )
+    # As `INSTALL httpfs` would have it, from the package index of Python.
+    extension = next(importlib.resources.files("duckdb_extension_httpfs").glob("extensions/*/httpfs.duckdb_extension"))
+    duck = duckdb.connect()
+    duck.sql(f"LOAD '{extension}'")
+    duck.sql(
+        "CREATE SECRET (TYPE s3, KEY_ID 'test', SECRET 'test', REGION 'us-east-1', URL_STYLE 'path', USE_SSL false, "
+        f"ENDPOINT '{ENDPOINT.split('//')[1]}')"
+    )
     for table in sorted(path.stem for path in (folder / "tables").iterdir()):
         there = f"{BUCKET}/{PREFIX}"
         expected = polars.read_parquet(folder / f"tables/{table}.parquet")
@@ -56,11 +66,15 @@ def compare(folder):
         polars.testing.assert_frame_equal(found, expected)
         found = polars.from_arrow(pyarrow.dataset.dataset(f"{there}/tables/{table}.parquet", filesystem=files).to_table())
         polars.testing.assert_frame_equal(found, expected)
+        found = duck.sql(f"FROM 's3://{there}/tables/{table}.parquet'").pl()
+        polars.testing.assert_frame_equal(found, expected)
         if "step" in expected.columns and (folder / f"data/{table}/step=0").is_dir():
             glob = f"s3://{there}/data/{table}/**/*.parquet"
             found = polars.scan_parquet(glob, storage_options=options, hive_partitioning=True).collect()
             polars.testing.assert_frame_equal(found.select(expected.columns).sort("step", maintain_order=True), expected)
-    print(f"{len(names)} objects have the bytes of the files; polars and pyarrow read the same tables")
+            count = duck.sql(f"SELECT count(*) FROM read_parquet('{glob}', hive_partitioning = true)").fetchone()
+            assert count == (expected.height,), (table, count)
+    print(f"{len(names)} objects have the bytes of the files; polars, pyarrow and DuckDB read the same tables")
 
 
 command, argument = sys.argv[1:]

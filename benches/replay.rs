@@ -61,7 +61,7 @@ impl Replay {
     }
 
     fn run(&self, session: &mut Session) -> Replayed {
-        replay(session, &self.inputs, &self.taps, None, BATCH, &|| ControlFlow::Continue(())).unwrap()
+        replay(session, &self.inputs, &self.taps, &[], BATCH, &|| ControlFlow::Continue(())).unwrap()
     }
 }
 

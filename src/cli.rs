@@ -696,17 +696,26 @@ pub(crate) struct ReconstructionArguments {
 #[derive(Debug, Args)]
 pub(crate) struct BottleneckArguments {
     /// The joint distribution: `.npy` of two dimensions, probabilities or counts, one row a value of X.
-    #[arg(long)]
-    pub(crate) joint: PathBuf,
+    #[arg(long, required_unless_present = "x", conflicts_with = "x")]
+    pub(crate) joint: Option<PathBuf>,
+    /// In its place: what a probe reads, `.npy` of one or two dimensions, one row a sample. X is then the held-out samples, and p(y|x) what the probe says that was fitted to the others.
+    #[arg(long, requires_all = ["labels", "probe"])]
+    pub(crate) x: Option<PathBuf>,
+    /// The class of each sample: integers.
+    #[arg(long, requires = "x")]
+    pub(crate) labels: Option<PathBuf>,
+    /// The family of probes, as in a pipeline file: `{ linear = {} }`.
+    #[arg(long, requires = "x")]
+    pub(crate) probe: Option<String>,
     /// An encoder to place against the frontier: `.npy` with p(t|x), one row a value of X.
     #[arg(long)]
     pub(crate) encoder: Option<PathBuf>,
     /// How the frontier is searched: `{ steps = 64, largest = 256.0, starts = 4, clusters = 8, randomness = 1.0, iterations = 20000 }`, any of them; with `randomness = 0.0` the deterministic bottleneck.
     #[arg(long, default_value = "{}")]
     pub(crate) settings: String,
-    /// The seed of random encoders.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
+    /// How samples are held out from the probe; the seed is that of random encoders, too.
+    #[command(flatten)]
+    pub(crate) split: SplitArguments,
 }
 
 /// `measure codebook`
@@ -727,6 +736,12 @@ pub(crate) struct CodebookArguments {
     /// The beginnings of the search for codewords.
     #[arg(long, default_value = "4")]
     pub(crate) starts: NonZeroUsize,
+    /// p(y|x), to hold the codewords against its information bottleneck: `.npy` of two dimensions, one row a sample, of which those of the held-out samples count.
+    #[arg(long)]
+    pub(crate) posteriors: Option<PathBuf>,
+    /// How the frontier is searched, as `--settings` of `measure bottleneck`.
+    #[arg(long, default_value = "{}", requires = "posteriors")]
+    pub(crate) frontier: String,
     /// How samples are held out.
     #[command(flatten)]
     pub(crate) split: SplitArguments,

@@ -1,5 +1,6 @@
 //! Whole runs of a network that reads two samples at once and labels both.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -44,6 +45,80 @@ fn one_sample_in_every_slot_gives_what_training_recorded() {
         assert!((row["loss"].as_f64().unwrap() / recorded[4] - 1.0).abs() < 1e-5, "{row}");
         assert!((row["accuracy"].as_f64().unwrap() - recorded[5]).abs() < 1e-9, "{row}");
         assert_eq!(row["flags"].as_array().unwrap().len(), 0, "{row}");
+    }
+    // Each head by itself: as the mean probability of both is at least as good on average over the logarithm, so is its loss.
+    for row in scene.query("SELECT loss, slot_losses, slot_accuracies FROM checkpoints") {
+        let of = |name: &str| row[name].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
+        let (losses, accuracies) = (of("slot_losses"), of("slot_accuracies"));
+        assert!(losses.len() == 2 && losses[0].to_bits() != losses[1].to_bits(), "{row}");
+        assert!(row["loss"].as_f64().unwrap() <= 0.5 * (losses[0] + losses[1]), "{row}");
+        assert!(accuracies.len() == 2 && accuracies.iter().all(|part| (0.0..=1.0).contains(part)), "{row}");
+    }
+}
+
+const REBUILD: &str = "compress = { pca = { components = 2 } }, decoder = { linear = {} }";
+
+/// The inputs, the labels and the heads of a slot, and all together.
+#[test]
+fn every_measure_goes_slot_by_slot_and_together() {
+    let rebuild = |of: &str| format!("{{ reconstruction = {{ of = \"{of}\", {REBUILD} }} }}");
+    let usable = |label: &str, given: &str| {
+        format!("{{ usable = {{ label = \"{label}\", probe = {{ nearest-mean = {{}} }}{given} }} }}")
+    };
+    let ksg = |of: &str| {
+        format!(
+            "{{ information = {{ of = \"{of}\", compress = {{ pca = {{ components = 2 }} }}, margins = \"standardized\", \
+             estimator = {{ ksg = {{ neighbors = 3 }} }}, interval = {{ none = {{}} }} }} }}"
+        )
+    };
+    let frontier = "frontier = { steps = 6, largest = 16.0, starts = 1, clusters = 8 }";
+    let code = |label: &str, posterior: &str| {
+        format!(
+            "{{ codebook = {{ label = \"{label}\", compress = {{ pca = {{ components = 4 }} }}, sizes = [8], {frontier}{posterior} }} }}"
+        )
+    };
+    let mut measures: Vec<String> =
+        ["input", "input-1", "input-2"].iter().flat_map(|of| [rebuild(of), ksg(of)]).collect();
+    measures.extend([
+        usable("digit-1", ""),
+        usable("digit-2", ", given = \"input-2\""),
+        usable("digit-1", ", given = \"input-2\""),
+    ]);
+    measures.extend([
+        code("digit-1", ""),
+        code("digit-2", ", posterior = { probe = { nearest-mean = {} }, of = \"input-2\" }"),
+    ]);
+    let mut scene = scene("batched", &measures.join(", "));
+    scene.replay = scene.replay.lines().next().unwrap().to_owned();
+    "[\"h\"]".clone_into(&mut scene.taps);
+    scene.run(&[]).success();
+    let rows = scene.query("SELECT measure, variable, given, value, error FROM measurements WHERE step = 1000");
+    assert!(rows.iter().all(|row| row["error"].is_null()), "{rows:?}");
+    let of = |measure: &str, variable: &str| {
+        let is = |row: &&serde_json::Value| row["measure"] == measure && row["variable"] == variable;
+        rows.iter().find(is).unwrap_or_else(|| panic!("{measure} {variable}: {rows:?}"))["value"].as_f64().unwrap()
+    };
+    for slot in ["input-1", "input-2"] {
+        // The layer reads both slots and keeps something of each.
+        assert!((0.0..1.0).contains(&of("fraction-unexplained", slot)) && of("information", slot) > 0.0, "{rows:?}");
+    }
+    // Of its own digit the image of a slot leaves the layer little to add, of the other slot's digit all.
+    let of_other = rows.iter().find(|row| row["measure"] == "usable-given" && row["variable"] == "digit-1");
+    let of_other = of_other.unwrap()["value"].as_f64().unwrap();
+    assert!(of_other > 0.2 + of("usable-given", "digit-2"), "{rows:?}");
+    assert!(of("codebook-gap", "digit-1") > 0.0 && of("codebook-gap", "digit-2") > 0.0, "{rows:?}");
+    let row = &scene.query("SELECT loss, accuracy, slot_losses, slot_accuracies FROM checkpoints WHERE step = 1000")[0];
+    for (whole, slots) in [("loss", "slot_losses"), ("accuracy", "slot_accuracies")] {
+        // Each slot has as many samples: the mean over slots is that over all heads.
+        let mean = row[slots].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).sum::<f64>() / 2.0;
+        assert!((mean - row[whole].as_f64().unwrap()).abs() < 1e-9, "{row}");
+    }
+    for (measure, words) in [
+        (rebuild("input-3"), "found no tap `input-3` for `of`, needed `input`, `input-1`, `input-2`"),
+        (code("digit", ""), "no head of which is about `digit` alone"),
+    ] {
+        scene.measures = measure;
+        scene.run(&[]).refused(&["measure 1", words]);
     }
 }
 
@@ -93,4 +168,66 @@ fn blocks_that_do_not_fit_the_graph_are_refused() {
     let mut gradient = scene("replicated", "{ gradient = { batch = 32 } }");
     gradient.replay = gradient.replay.lines().next().unwrap().to_owned();
     gradient.run(&[]).refused(&["several heads have several losses"]);
+}
+
+/// A field of a protocol buffer that holds bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut length = Vec::new();
+    let mut left = content.len();
+    while left >= 0x80 {
+        length.push(u8::try_from(left & 0x7f).unwrap() | 0x80);
+        left >>= 7;
+    }
+    length.push(u8::try_from(left).unwrap());
+    [vec![number << 3 | 2], length, content.to_vec()].concat()
+}
+
+/// A field that holds a small integer.
+fn number(field: u8, value: u8) -> [u8; 2] {
+    [field << 3, value]
+}
+
+/// What makes of the graph of pairs one with an output a slot: messages one after the other are merged.
+fn apart() -> Vec<u8> {
+    let mut graph = Vec::new();
+    for (slot, name) in [(0, "head-1"), (1, "head-2")] {
+        let index = format!("slot-{slot}");
+        let values = [slot, 0, 0, 0, 0, 0, 0, 0];
+        // A scalar of 64 bits, of type 7, taken along axis 1 (an attribute of type 2).
+        graph.extend(field(5, &[&number(2, 7)[..], &field(8, index.as_bytes()), &field(9, &values)].concat()));
+        let axis = field(5, &[&field(1, b"axis")[..], &number(3, 1), &[0xa0, 1, 2]].concat());
+        let node =
+            [field(1, b"logits"), field(1, index.as_bytes()), field(2, name.as_bytes()), field(3, name.as_bytes())];
+        graph.extend(field(1, &[node.concat(), field(4, b"Gather"), axis].concat()));
+        let shape = [field(1, &field(2, b"samples")), field(1, &number(1, 10))].concat();
+        let tensor = [&number(1, 1)[..], &field(2, &shape)].concat();
+        graph.extend(field(12, &[field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()));
+    }
+    field(7, &graph)
+}
+
+#[test]
+fn heads_may_be_outputs_of_their_own() {
+    let losses =
+        |scene: &Scene| scene.query("SELECT step, loss, accuracy, slot_losses, flags FROM checkpoints ORDER BY step");
+    let joined = scene("replicated", "");
+    joined.run(&[]).success();
+    let mut own = scene("replicated", "");
+    own.model = own.path("model.onnx").display().to_string();
+    fs::write(&own.model, [fs::read(repository("data/digits-pairs/model.onnx")).unwrap(), apart()].concat()).unwrap();
+    let replay = own.replay.clone();
+    own.replay = format!("loss = {{ of = {{ output = [\"head-1\", \"head-2\"] }} }}\n{replay}");
+    let plan = own.check().success();
+    contains_all(&plan, &["cross-entropy of `head-1`, `head-2` against `digit`"]);
+    own.run(&[]).success();
+    // The same numbers by another way out, and as the framework recorded them.
+    assert_eq!(losses(&own), losses(&joined));
+    for (of, words) in [
+        ("[\"head-1\"]", "found a list of 1 outputs, needed one a slot of `[replay] blocks`, which are 2"),
+        ("[\"head-1\", \"head-3\"]", "found no output `head-3`"),
+        ("[\"head-1\", \"logits\"]", "output `logits` has shape"),
+    ] {
+        own.replay = format!("loss = {{ of = {{ output = {of} }} }}\n{replay}");
+        own.run(&[]).refused(&[words]);
+    }
 }

@@ -136,6 +136,8 @@ impl Results {
 
     fn checkpoint(&self, step: u64) -> CheckpointRow {
         CheckpointRow {
+            slot_losses: None,
+            slot_accuracies: None,
             run: self.run.clone(),
             file: format!("{step}.safetensors"),
             hash: None,

@@ -278,3 +278,19 @@ fn a_query_can_be_written_as_parquet() {
     let rows: usize = reader.build().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
     assert_eq!(rows, query(&scene.results(), sql).len());
 }
+
+#[test]
+fn folders_above_may_be_called_anything() {
+    let scene = scene();
+    scene.run(&["--quiet"]).success();
+    // Neither a column, as other readers take it, nor a pattern.
+    let odd = scene.path("step=9/run=3/[ab]*");
+    fs::create_dir_all(odd.parent().unwrap()).unwrap();
+    fs::rename(scene.results(), &odd).unwrap();
+    let sql = "SELECT step, run, tap, value FROM measurements";
+    let parts = query(&odd, sql);
+    assert_eq!((&parts[0]["step"], &parts[parts.len() - 1]["step"]), (&json!(0), &json!(4000)));
+    assert!(parts.iter().all(|row| row["run"] != "3"), "{parts:?}");
+    finish(&odd).success();
+    assert_eq!(query(&odd, sql), parts);
+}

@@ -88,7 +88,7 @@ fn activations_are_those_that_the_framework_recorded() {
             let mut session = Session::new(runtime, "model.onnx", &graph.bytes, None, values).unwrap();
             let feed = FeedInputs::new(&samples, session.inputs()).unwrap();
             // Batches that do not divide the samples.
-            let replayed = replay(&mut session, &feed, &taps, None, 5, &|| ControlFlow::Continue(())).unwrap();
+            let replayed = replay(&mut session, &feed, &taps, &[], 5, &|| ControlFlow::Continue(())).unwrap();
             for tap in &replayed.taps {
                 let expected = expected[&tap.tap].singles();
                 assert_eq!(tap.values.len(), expected.len(), "{}", tap.tap);

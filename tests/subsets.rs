@@ -86,7 +86,12 @@ fn typical_and_atypical_samples_stand_side_by_side() {
     let summary = scene.run(&[]).success();
     contains_all(
         &summary,
-        &["usable, digit, nearest-mean, of typical 0.5 (nats)", "usable, digit, nearest-mean, of atypical 0.5"],
+        &[
+            "usable, digit, nearest-mean, of typical 0.5 (nats)",
+            "usable, digit, nearest-mean, of atypical 0.5",
+            // What is readable, beside that of other samples.
+            "digit, nearest-mean, typical 0.5",
+        ],
     );
     let rows = scene.query(
         "SELECT subset, value, n_samples, n_train FROM measurements WHERE measure = 'usable' AND step = 4000 AND tap = 'fc1_act'",
@@ -106,6 +111,32 @@ fn typical_and_atypical_samples_stand_side_by_side() {
     let typical: Vec<&Value> = ranks[..500].iter().map(|row| &row["sample"]).collect();
     let rebuilt = scene.query("SELECT DISTINCT sample FROM samples WHERE subset = 'typical 0.5'");
     assert!(rebuilt.len() > 100 && rebuilt.iter().all(|row| typical.contains(&&row["sample"])));
+}
+
+/// The density of the last typical sample takes the same ones as their part of all.
+#[test]
+fn a_threshold_takes_the_samples_that_are_as_dense() {
+    let mut by_part = scene(&[information("{ typical = 0.3 }")]);
+    with_typicality(&mut by_part);
+    by_part.run(&[]).success();
+    let last = "SELECT log_density FROM typicality WHERE neighbors = 10 AND \"rank\" = 299";
+    let least = by_part.query(last)[0]["log_density"].as_f64().unwrap();
+    let mut by_density =
+        scene(&[information(&format!("{{ denser = {least:?} }}")), information(&format!("{{ sparser = {least:?} }}"))]);
+    with_typicality(&mut by_density);
+    by_density.run(&[]).success();
+    let (part, mut density) = (values(&by_part), values(&by_density));
+    assert!(part.keys().all(|key| key.ends_with(" 300")), "{part:?}");
+    density.retain(|key, _| key.ends_with(" 300"));
+    assert_eq!(part, density);
+    assert_eq!(values(&by_density).keys().filter(|key| key.ends_with(" 700")).count(), 4);
+    for (subset, words) in
+        [("{ sparser = -1e9 }", "found no sample of `ln p below"), ("{ denser = nan }", "found ln p of NaN")]
+    {
+        let mut refused = scene(&[information(subset)]);
+        with_typicality(&mut refused);
+        refused.run(&[]).refused(&[words]);
+    }
 }
 
 #[test]
@@ -266,13 +297,43 @@ fn typical_samples_of_a_layer_are_held_against_those_of_the_inputs() {
     with_typicality(&mut scene);
     scene.run(&[]).success();
     let rows = scene.query("SELECT tap, value, null_mean, null_high, n_samples, n_components FROM measurements");
-    assert_eq!(rows.len(), 2 * 2 * 2);
+    // By either neighbor against the inputs, and one against the other.
+    assert_eq!(rows.len(), 2 * 2 * 3);
     for row in &rows {
         // 1.645 deviations of a hypergeometric share: ½/√999.
         assert!((row["null_high"].as_f64().unwrap() - 0.5 - 1.644_853_6 * 0.5 / 999_f64.sqrt()).abs() < 1e-9);
         assert!((0.5..1.0).contains(&row["value"].as_f64().unwrap()) && row["n_samples"] == 1000, "{row}");
     }
     assert_eq!(scene.query("SELECT COUNT(*) AS n FROM samples WHERE measure = 'typical-overlap'")[0]["n"], 4000);
+    let agreement = &scene.query("SELECT * FROM agreement");
+    assert_eq!(agreement.len(), 1);
+    let of = |name: &str| agreement[0][name].as_f64().unwrap();
+    for (name, expected) in [("neighbors", 10), ("other_neighbors", 5), ("n_samples", 1000)] {
+        assert_eq!(agreement[0][name], expected, "{agreement:?}");
+    }
+    assert!((of("fraction") - 0.5).abs() < 1e-12);
+    // As far as the table of densities itself says, sample by sample.
+    let shared = "SELECT COUNT(*) AS n FROM typicality a JOIN typicality b ON a.sample = b.sample \
+                  WHERE a.neighbors = 10 AND b.neighbors = 5 AND a.rank < 500 AND b.rank < 500";
+    assert!((of("overlap") - scene.query(shared)[0]["n"].as_f64().unwrap() / 500.0).abs() < 1e-12);
+    assert!(of("rank_correlation") > 0.9 && of("overlap") > 0.8, "{agreement:?}");
+    // A layer beside another one: of itself all typical samples are, of a nearer one more than of the inputs.
+    let of = |other: &str| {
+        format!(
+            "{{ typicality = {{ of = \"{other}\", compress = {{ pca = {{ components = 8 }} }}, neighbors = [10] }} }}"
+        )
+    };
+    let mut layers = gradients(&[]);
+    layers.measures = [of("fc1_act"), of("input")].join(", ");
+    with_typicality(&mut layers);
+    layers.run(&[]).success();
+    let values = layers.query("SELECT tap, variable, value FROM measurements WHERE step = 4000 ORDER BY tap, variable");
+    let values: Vec<f64> = values.iter().map(|row| row["value"].as_f64().unwrap()).collect();
+    let [itself, of_inputs, of_logits, logits_of_inputs] = values[..] else { panic!("{values:?}") };
+    assert!((itself - 1.0).abs() < 1e-12 && of_logits > logits_of_inputs && of_inputs < 1.0, "{values:?}");
+    gradients(&["{ typicality = { of = \"fc9\", neighbors = [5] } }"])
+        .run(&[])
+        .refused(&["found no tap `fc9` for `of`"]);
     gradients(&["{ typicality = { neighbors = [5] } }"]).run(&[]).refused(&["found no `[samples.typicality]`"]);
 }
 
@@ -304,9 +365,61 @@ fn codebooks_cost_and_keep_more_the_larger_they_are() {
     // E d_IB = I(X; Y) − I(T; Y), both summed as they are defined.
     assert!((distortion - (information - relevance)).abs() < 1e-12);
     assert!(value("codebook-gap", "[4]") > 0.0 && at_most >= value("codebook-gap", "[4]"));
-    gradients(&["{ codebook = { label = \"digit\", sizes = [4], block = 2, frontier = {} } }"])
-        .run(&[])
-        .refused(&["measure 1 (`codebook-relevance`)", "found `frontier` and blocks"]);
+}
+
+#[test]
+fn codebooks_of_samples_and_blocks_stand_beside_the_frontier_of_a_probe() {
+    let frontier = "frontier = { steps = 6, largest = 32.0, starts = 1, clusters = 10, iterations = 300 }";
+    let own = "posterior = { probe = { nearest-mean = {} } }";
+    let measure = |asked: &str| {
+        format!(
+            "{{ codebook = {{ label = \"digit\", compress = {{ pca = {{ components = 4 }} }}, sizes = [16], {asked} }} }}"
+        )
+    };
+    let measures = [
+        format!("{frontier}, {own}"),
+        format!("block = 2, {frontier}, {own}"),
+        format!("block = 4, {frontier}"),
+        format!("{frontier}, posterior = {{ probe = {{ nearest-mean = {{}} }}, of = \"fc1_act\" }}"),
+    ];
+    let mut scene = gradients(&[]);
+    scene.measures = measures.iter().map(|asked| measure(asked)).collect::<Vec<_>>().join(", ");
+    "[\"fc1_act\"]".clone_into(&mut scene.taps);
+    scene.run(&[]).success();
+    let rows = scene.query(
+        "SELECT value, parameters, details FROM measurements WHERE step = 4000 AND measure = 'codebook-gap' ORDER BY parameters",
+    );
+    assert_eq!(rows.len(), 4);
+    let details: Vec<Value> =
+        rows.iter().map(|row| serde_json::from_str(row["details"].as_str().unwrap()).unwrap()).collect();
+    for (row, details) in rows.iter().zip(&details) {
+        let of = |name: &str| details[name].as_f64().unwrap();
+        assert!((of("distortion") - (of("information") - of("relevance"))).abs() < 1e-12, "{row}");
+        // Codewords by distance lie below the frontier, and nothing keeps more than its rate, or than there is.
+        let gap = row["value"].as_f64().unwrap();
+        assert!(gap > 0.0 && of("at_most") >= gap, "{row}");
+        assert!(of("relevance") > 0.0 && of("relevance") < of("rate").min(of("information")), "{row}");
+        // At a quarter of the rate of sixteen codewords a sample.
+        let most = 16_f64.ln() / if row["parameters"].as_str().unwrap().contains("\"block\":4") { 4.0 } else { 1.0 };
+        assert!(of("rate") <= most, "{row}");
+        // What a probe claims of its own posteriors is about what they are worth on samples it has not seen.
+        assert!((of("posterior_usable") - of("information")).abs() < 0.3, "{row}");
+    }
+    let information = |part: &str| {
+        let place = rows.iter().position(|row| row["parameters"].as_str().unwrap().contains(part)).unwrap();
+        details[place]["information"].as_f64().unwrap()
+    };
+    // The trained layer tells more of the digit than the pixels do, by class means.
+    assert!(information("\"of\":\"fc1_act\"") > information("\"of\":\"input\""), "{rows:?}");
+    for (asked, words) in [
+        ("posterior = { probe = { linear = {} } }", "found `posterior` without `frontier`"),
+        ("frontier = {}, posterior = { probe = { linear = {} }, of = \"fc9\" }", "`posterior`: found no tap `fc9`"),
+    ] {
+        gradients(&[&measure(asked)]).run(&[]).refused(&["measure 1 (`codebook-relevance`)", words]);
+    }
+    let mut lossless = gradients(&[&measure(frontier)]);
+    "loss = \"none\"".clone_into(&mut lossless.replay);
+    lossless.run(&[]).refused(&["`frontier` goes by the network's own output, and there is none", "posterior = {"]);
 }
 
 #[test]

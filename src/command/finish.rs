@@ -27,8 +27,10 @@ pub(crate) fn finish(arguments: &Results) -> anyhow::Result<ExitCode> {
     let standing = folder.standing()?;
     let mut text = String::new();
     if standing.is_whole() {
+        let mut files = folder.compact_checkpoints()?;
+        // From the one file a table: that takes less time and memory than from thousands of parts.
         write_phases(&folder)?;
-        let files = folder.compact()?;
+        files.extend(folder.compact_series()?);
         let swept = folder.sweep()?;
         at_work.drop_all_pieces()?;
         list(&mut text, "failed", &standing.failed)?;

@@ -10,11 +10,13 @@
 //! | `change_points` | straight stretches, as many as the errors can tell apart |
 //! | `lag` | which of two curves turned first |
 //! | `transfer` | the checkpoint to stop at for another task |
+//! | `thin` | of very many checkpoints as many as a method can look at |
 
 mod change_points;
 mod curve;
 mod lag;
 mod phases;
+mod thin;
 mod three_phases;
 mod transfer;
 
@@ -22,5 +24,6 @@ pub use change_points::ChangePoints;
 pub use curve::{Curve, CurveError};
 pub use lag::{Event, Lag, Order};
 pub use phases::{Boundary, Phase, PhaseName};
+pub use thin::thin;
 pub use three_phases::{Direction, Found, Of, Smooth, ThreePhases};
 pub use transfer::{Advice, Gain};

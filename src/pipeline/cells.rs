@@ -8,11 +8,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::decoded::{self, OfCell};
+use super::inputs::INPUT;
 use super::layers::Layers;
 use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, split};
 use super::rows::{Cell, Found, cells, row, sample};
 use super::shared::Shared;
-use super::variables::{INPUT, Label};
+use super::variables::Label;
 use super::{
     GradientLayers, Information, LayerTypicality, Measure, Plan, Reconstruction, Usable, codebook, every_layer,
     gradient, typicality,
@@ -148,6 +149,10 @@ pub(super) fn missing(plan: &Plan, measure: &Measure, reason: &str) -> Vec<Found
             every_layer::missing(layers, gradient, reason)
         }
         Measure::Gradient(gradient) => gradient::names(gradient).into_iter().map(found).collect(),
+        Measure::Typicality(typicality) => {
+            let one = |(name, parameters)| Found { parameters: Some(parameters), ..found(name) };
+            typicality.names().into_iter().map(one).collect()
+        }
         _ => {
             let each = measure.each();
             each.iter().map(|one| Found { parameters: Some(one.parameters()), ..found(one.name()) }).collect()
@@ -221,7 +226,15 @@ impl Taps<'_> {
         asked: &LayerTypicality,
     ) -> Result<(Vec<Found>, Vec<SampleRow>), String> {
         let layer = self.compressed(cell, &asked.compress)?;
-        let (found, kept) = typicality::of_layer(self.plan, asked, layer.scores.view())?;
+        let other = match self.plan.taps.iter().position(|tap| tap.name == asked.of) {
+            Some(tap) if asked.of != INPUT => {
+                self.layers.valid(tap).map_err(|reason| format!("of what it is held against: {reason}"))?;
+                Some(self.shared.compress(self.plan, &asked.compress, (tap, self.layers.get(tap)))?)
+            }
+            _ => None,
+        };
+        let other = other.as_ref().map(|other| other.scores.view());
+        let (found, kept) = typicality::of_layer(self.plan, asked, layer.scores.view(), other)?;
         let row = sample(self.plan, checkpoint, cell);
         let ids = self.plan.sample_ids();
         let samples = ids.iter().zip(kept).map(|(&id, value)| SampleRow { sample: SampleId(id), value, ..row.clone() });
@@ -235,7 +248,8 @@ impl Taps<'_> {
         let n_components = Some(rescaled.ncols());
         let estimates = self.informed(cell.place, information, &rescaled).map_err(|error| error.to_string())?;
         let noisy = self.plan.noise.as_ref().is_some_and(|noise| noise.reaches(cell.tap));
-        let deterministic = information.of == INPUT && !noisy && !is_finite_by_itself(&information.estimator);
+        let deterministic =
+            self.plan.variables.inputs.has(&information.of) && !noisy && !is_finite_by_itself(&information.estimator);
         let inputs = self.shared.inputs[cell.place].as_ref().filter(|inputs| !inputs.details.is_empty());
         let each = Measure::Information(information.clone()).each();
         let found = estimates.into_iter().zip(each).map(|(mut estimate, one)| {
@@ -280,9 +294,9 @@ impl Taps<'_> {
         let decode = |target: ArrayView2<'_, f64>| {
             reconstruction.decoder.decode(layer, target, split, seed).map_err(|error| error.to_string())
         };
-        if reconstruction.of == INPUT {
-            let target = variables.targets[cell.place].as_ref().or(variables.inputs.as_ref());
-            return decode(target.expect("the plan made the inputs that its measures need").view());
+        if variables.inputs.has(&reconstruction.of) {
+            let target = variables.targets[cell.place].as_ref();
+            return decode(target.unwrap_or_else(|| variables.inputs.get(&reconstruction.of)).view());
         }
         let place = self.plan.taps.iter().position(|tap| tap.name == reconstruction.of);
         let place = place.expect("the plan checked that the tap is there");
@@ -347,7 +361,7 @@ impl Taps<'_> {
     ) -> Result<(Vec<Found>, Vec<SampleRow>), String> {
         self.layers.valid(cell.tap)?;
         let baseline = given(self.plan, usable.given.as_deref().unwrap_or(INPUT));
-        let readings = if baseline == Layer::Input { &self.shared.readings } else { &self.readings };
+        let readings = if matches!(baseline, Layer::Input(_)) { &self.shared.readings } else { &self.readings };
         let without = readings.get(baseline, usable).expect("the baseline was asked for").as_ref();
         let without = without.map_err(|reason| format!("of what is given: {reason}"))?;
         let with = read_beside(self.plan, usable, baseline, self.layers.values(cell.tap), self.layers)?;

@@ -1,18 +1,18 @@
 //! Codebooks of layers: what a few codewords cost and keep, and how far they lie from the information bottleneck.
 
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 
-use ndarray::{Array2, ArrayView2, Axis};
-use rayon::ThreadPool;
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::inputs::INPUT;
+use super::posterior::{Posterior, Reference};
 use super::readings::{seed, split};
 use super::rows::Found;
 use super::variables::Label;
-use super::{Measure, PipelineError, Plan, Subset, unit};
-use crate::estimate::bottleneck::{Bottleneck, Codebook, Encoder, Frontier, Joint};
+use super::{Measure, Plan, Subset};
+use crate::estimate::bottleneck::{Bottleneck, Codebook};
 use crate::estimate::compress::Compression;
 use crate::estimate::{Estimate, Flag, Unit};
 
@@ -34,9 +34,12 @@ pub struct Codebooks {
     #[serde(default = "Codebooks::few")]
     pub starts: NonZeroUsize,
     /// Hold each codebook against the information bottleneck of what the last checkpoint of the run makes of each
-    /// held-out sample.
+    /// held-out sample, or of what `posterior` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frontier: Option<Bottleneck>,
+    /// A probe whose posteriors the frontier is of, in place of the network's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posterior: Option<Posterior>,
     /// Which samples are looked at, where they are not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,
@@ -60,54 +63,6 @@ impl Codebooks {
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         ["codebook-relevance", "codebook-rate"].into_iter().chain(self.frontier.as_ref().map(|_| "codebook-gap"))
     }
-}
-
-/// The bottleneck of the last checkpoint's own posteriors.
-#[derive(Debug)]
-pub(super) struct Reference {
-    joint: Joint,
-    frontier: Frontier,
-}
-
-/// For each measure the bottleneck that it is held against, where it is one.
-pub(super) fn references(plan: &Plan, pool: &ThreadPool) -> Result<Vec<Option<Reference>>, PipelineError> {
-    let measures = plan.pipeline.estimate.measures.iter();
-    let reference = |measure: &Measure| {
-        let Measure::Codebook(Codebooks { label, frontier: Some(frontier), .. }) = measure else { return Ok(None) };
-        let logits = last_output(plan, pool)?;
-        let rows = &split(&plan.variables.labels[label]).test;
-        let joint = Joint::new(softmax(logits.select(Axis(0), rows)).view())?;
-        let frontier = pool.install(|| frontier.frontier(&joint, seed(plan, &["codebook", "frontier", label])))?;
-        Ok(Some(Reference { joint, frontier }))
-    };
-    measures.map(reference).collect()
-}
-
-/// What the last checkpoint of the run gives, one row a sample.
-fn last_output(plan: &Plan, pool: &ThreadPool) -> Result<Array2<f64>, PipelineError> {
-    let checkpoint = plan.checkpoints.last().expect("a run has a checkpoint");
-    let weights = checkpoint.open()?;
-    weights.load(plan.tensors.iter().map(String::as_str))?;
-    let go_on = || ControlFlow::Continue(());
-    let replayed = pool.install(|| unit::replayed(plan, &[], checkpoint, &weights, &go_on))?.replayed;
-    let (_, label) = plan.loss.as_ref().expect("the plan checked that there is a loss");
-    let output = replayed.output.expect("what the loss is computed from is replayed").values;
-    let logits = match &plan.heads {
-        Some(heads) => heads.unfold(output.view(), label).expect("the plan checked that heads fit").0,
-        None => output,
-    };
-    let wide = logits.mapv(f64::from);
-    Ok(plan.rows.as_ref().map_or_else(|| wide.clone(), |rows| wide.select(Axis(0), rows)))
-}
-
-fn softmax(mut logits: Array2<f64>) -> Array2<f64> {
-    for mut row in logits.outer_iter_mut() {
-        let largest = row.fold(f64::NEG_INFINITY, |largest, &value| largest.max(value));
-        row.mapv_inplace(|value| (value - largest).exp());
-        let sum = row.sum();
-        row /= sum;
-    }
-    logits
 }
 
 /// The rows of all sizes of a compressed layer.
@@ -150,48 +105,56 @@ fn of_size(
     let classes = label.classes().expect("the plan checked that the label has classes");
     let seed = seed(plan, &["codebook", &one.label]);
     let coded = label.with_known(layer, |layer| codebook.code(layer, classes, split(label), seed)).map_err(fail)?;
-    let mut estimates = vec![coded.relevance, coded.rate];
-    if let Some(Reference { joint, frontier }) = reference {
-        let n = coded.codewords.len();
-        let assignment = Array2::from_shape_fn((n, one.sizes[0].get()), |(row, code)| {
-            f64::from(u8::from(coded.codewords[row] == code))
-        });
-        let encoder = Encoder::new(joint, assignment.view(), n).map_err(fail)?;
-        let (rate, relevance) = (encoder.rate(joint), encoder.relevance(joint));
-        let gap = frontier.gap(rate, relevance);
-        let mut estimate = Estimate::new(gap.at_least, Unit::Nats, None, n);
+    let mut estimates = vec![coded.relevance.clone(), coded.rate.clone()];
+    if let Some(Reference { joint, frontier, usable }) = reference {
+        let placed =
+            label.with_known(layer, |layer| codebook.place(&coded, layer, split(label), joint, seed)).map_err(fail)?;
+        let gap = frontier.gap(placed.rate, placed.relevance);
+        let mut estimate = Estimate::new(gap.at_least, Unit::Nats, None, placed.n_blocks * one.block.get());
         if frontier.points.iter().any(|point| !point.converged) {
             estimate.flag(Flag::NotConverged);
         }
+        // Better than the best that the search found: too few values, steps or starts.
+        if gap.at_least < 0.0 {
+            estimate.flag(Flag::Negative);
+        }
         estimate.detail("at_most", json!(gap.at_most));
-        estimate.detail("rate", rate);
-        estimate.detail("relevance", relevance);
-        estimate.detail("distortion", encoder.distortion(joint));
+        estimate.detail("rate", placed.rate);
+        estimate.detail("relevance", placed.relevance);
+        estimate.detail("distortion", placed.distortion);
         estimate.detail("information", joint.information());
+        estimate.detail("posterior_usable", *usable);
         estimates.push(estimate);
     }
     Ok(estimates)
 }
 
 /// What is wrong with a measure of codebooks.
-pub(super) fn check(plan_has: &Plan, asked: &Codebooks) -> Result<(), String> {
-    let Some(_) = &asked.frontier else { return Ok(()) };
-    if asked.block.get() > 1 {
-        return Err(
-            "found `frontier` and blocks, whose posteriors are too many to count; remove one of them".to_owned()
-        );
+pub(super) fn check(plan: &Plan, asked: &Codebooks) -> Result<(), String> {
+    if asked.frontier.is_none() {
+        let no_use = "found `posterior` without `frontier`, which it is for; add `frontier = {}`, or remove it";
+        return if asked.posterior.is_some() { Err(no_use.to_owned()) } else { Ok(()) };
     }
-    if let Err(reason) = &plan_has.loss {
-        return Err(format!("`frontier` needs the network's own output, and there is none: {reason}"));
+    if let Some(Posterior { of, .. }) = &asked.posterior {
+        let names: Vec<&str> = plan.taps.iter().map(|tap| tap.name.as_str()).collect();
+        if !plan.variables.inputs.has(of) && !names.contains(&of.as_str()) {
+            return Err(format!("`posterior`: found no tap `{of}`, needed `{INPUT}` or one of: {}", names.join(", ")));
+        }
+        return Ok(());
     }
-    if plan_has.loss.as_ref().is_ok_and(|(_, label)| *label != asked.label) {
-        return Err(format!("`frontier` goes by the network's own output, which is not about `{}`", asked.label));
-    }
-    if plan_has.heads.as_ref().is_some_and(|heads| heads.is_batched()) {
-        return Err("`frontier` needs one posterior a sample, and blocks of different samples have several".to_owned());
-    }
-    if plan_has.variables.labels[&asked.label].n_known() != plan_has.n_samples() {
-        return Err(format!("`frontier`: some samples have no `{}`, and each needs one", asked.label));
+    let other = "or say whose posteriors there are, such as `posterior = { probe = { linear = {} } }`";
+    let (_, of_loss) = plan.loss.as_ref().map_err(|reason| {
+        format!("`frontier` goes by the network's own output, and there is none: {reason}; name it in `[replay] loss`, {other}")
+    })?;
+    let fits = match &plan.heads {
+        Some(heads) => heads.has_head(of_loss, &asked.label),
+        None => *of_loss == asked.label,
+    };
+    if !fits {
+        return Err(format!(
+            "`frontier` goes by the network's own output, no head of which is about `{}` alone; choose a label of a head, {other}",
+            asked.label
+        ));
     }
     Ok(())
 }

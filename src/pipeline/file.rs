@@ -187,13 +187,23 @@ pub enum Loss {
     /// An output of the graph, taken as logits, against a label column.
     #[serde(rename_all = "kebab-case")]
     Of {
-        /// The output; without it the only one.
+        /// The output; without it the only one. Of `blocks`, also a list with an output a slot.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        output: Option<String>,
+        output: Option<Outputs>,
         /// The label column; without it the only one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<String>,
     },
+}
+
+/// The outputs that a loss is computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Outputs {
+    /// One, which holds all heads if there are several.
+    One(String),
+    /// One a slot of blocks, in their order.
+    BySlot(Vec<String>),
 }
 
 /// `[estimate]`: what is measured.

@@ -47,7 +47,7 @@ pub enum GradientLayers {
 }
 
 impl GradientLayers {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_last(&self) -> bool {
         *self == Self::Last
     }

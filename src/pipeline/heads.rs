@@ -1,11 +1,14 @@
 //! Networks that read blocks of samples and have a head for each slot: their own loss and accuracy.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::PipelineError;
 use crate::estimate::Split;
 use crate::replay::TensorInfo;
 use crate::samples::{Blocks, Column, ColumnLabels, Filled, Samples};
+
+/// The logits of a head, and the label of each sample in its slot.
+type OfSlot<'o> = (ArrayView2<'o, f32>, Vec<Option<i64>>);
 
 /// The blocks of a run, and the labels of the samples in them.
 #[derive(Clone, Debug)]
@@ -46,9 +49,9 @@ impl Heads {
         Ok((Self { blocks: blocks.clone(), members, labels, left_over }, joined))
     }
 
-    /// Whether each slot has a sample of its own.
-    pub(super) fn is_batched(&self) -> bool {
-        self.blocks.filled == Filled::Batched
+    /// How many there are.
+    pub(super) fn fold(&self) -> usize {
+        self.blocks.fold.get()
     }
 
     /// What the plan says of them.
@@ -74,6 +77,38 @@ impl Heads {
             _ => return None,
         };
         Some(TensorInfo { shape: vec![output.shape[0], classes], ..output.clone() })
+    }
+
+    /// Whether one head is about a label alone, where all of them together are about `of_loss`.
+    pub(super) fn has_head(&self, of_loss: &str, label: &str) -> bool {
+        let is_whole = of_loss == label && self.blocks.filled != Filled::Batched;
+        is_whole || (self.blocks.has_slots() && self.slot(of_loss, label).is_some())
+    }
+
+    /// The logits of a label: of the slot that its name tells, or of the label that all slots share.
+    pub(super) fn logits_of(&self, output: ArrayView2<'_, f32>, label: &str) -> Option<Array2<f32>> {
+        match self.labels.iter().find_map(|column| self.slot(&column.name, label)) {
+            Some(slot) if self.blocks.has_slots() => Some(self.of_slot(output, slot).to_owned()),
+            _ => self.unfold(output, label).map(|(logits, _)| logits),
+        }
+    }
+
+    /// The logits and the labels of each slot by itself.
+    pub(super) fn by_slot<'o>(&self, output: ArrayView2<'o, f32>, label: &str) -> Option<Vec<OfSlot<'o>>> {
+        let column = self.labels.iter().find(|column| column.name == label)?;
+        let ColumnLabels::Classes { values, .. } = &column.labels else { return None };
+        let of_members = |slot: usize| self.members.iter().map(|block| values[block[slot]]).collect();
+        Some((0..self.fold()).map(|slot| (self.of_slot(output, slot), of_members(slot))).collect())
+    }
+
+    fn of_slot<'o>(&self, output: ArrayView2<'o, f32>, slot: usize) -> ArrayView2<'o, f32> {
+        let classes = output.ncols() / self.fold();
+        output.slice_move(s![.., slot * classes..(slot + 1) * classes])
+    }
+
+    /// The slot that a name such as `digit-2` is about, from 0.
+    fn slot(&self, label: &str, name: &str) -> Option<usize> {
+        (0..self.fold()).find(|&slot| self.blocks.name_in(slot, label) == name)
     }
 
     /// Logits and labels as those of a network with one head.
@@ -135,6 +170,12 @@ mod tests {
         // Probabilities ¼ and ¾ of one head, a half of the other: ⅜ and ⅝ on average.
         let (logits, labels) = heads(Filled::Replicated, vec![vec![0, 0]]).unfold(output.view(), "digit").unwrap();
         assert_eq!(labels, [Some(1)]);
+        // By itself each head is about the label of its own slot.
+        let contextual = heads(Filled::Contextual, vec![vec![1, 0]]);
+        let by_slot = contextual.by_slot(output.view(), "digit").unwrap();
+        assert_eq!(by_slot[0], (array![[0.0, 3_f32.ln()]].view(), vec![Some(0)]));
+        assert_eq!(by_slot[1], (array![[0.0, 0.0]].view(), vec![Some(1)]));
+        assert_eq!(contextual.logits_of(output.view(), "digit-2").unwrap(), array![[0.0, 0.0]]);
         let off = (&logits.mapv(f32::exp) - &array![[0.375, 0.625]]).mapv(f32::abs).sum();
         assert!(off < 1e-6, "{logits}");
     }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
+use super::inputs::INPUT;
 use super::readings::{Layer, given};
-use super::variables::INPUT;
-use super::{Measure, Plan};
+use super::{LayerTypicality, Measure, Plan, Reconstruction};
 use crate::estimate::finite;
 use crate::replay::Activations;
 
@@ -62,10 +62,12 @@ impl Plan {
         measures.filter_map(|measure| match measure {
             Measure::Usable(usable) => match given(self, usable.given.as_deref()?) {
                 Layer::Tap(tap) => Some(tap),
-                Layer::Input => None,
+                Layer::Input(_) => None,
             },
-            Measure::Reconstruction(reconstruction) if reconstruction.of != INPUT => {
-                self.taps.iter().position(|tap| tap.name == reconstruction.of)
+            Measure::Reconstruction(Reconstruction { of, .. }) | Measure::Typicality(LayerTypicality { of, .. })
+                if of != INPUT =>
+            {
+                self.taps.iter().position(|tap| tap.name == *of)
             }
             _ => None,
         })

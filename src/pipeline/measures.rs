@@ -209,7 +209,7 @@ impl Measure {
             Self::Usable(usable) => &usable.label,
             Self::Reconstruction(reconstruction) => &reconstruction.of,
             Self::Gradient(_) => "loss",
-            Self::Typicality(_) => "input",
+            Self::Typicality(typicality) => &typicality.of,
             Self::Codebook(codebook) => &codebook.label,
         }
     }

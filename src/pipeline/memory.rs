@@ -7,7 +7,6 @@ use ndarray::ArrayBase;
 use super::cells::distinct_compressions;
 use super::noise::NoisePlan;
 use super::shared::with_basis;
-use super::variables::INPUT;
 use super::{Measure, Plan};
 use crate::estimate::compress::Basis;
 use crate::estimate::gradient::EveryLayer;
@@ -41,22 +40,22 @@ impl Plan {
     }
 
     fn bytes_of_variables(&self) -> usize {
-        let (rows, width) = self.variables.inputs.as_ref().map_or((0, 0), ArrayBase::dim);
-        let inputs = rows * width;
+        let inputs = &self.variables.inputs;
         let compressed: usize = self
             .pipeline
             .estimate
             .measures
             .iter()
             .filter_map(|measure| match measure {
-                Measure::Information(information) if information.of == INPUT => {
+                Measure::Information(information) if inputs.has(&information.of) => {
+                    let width = inputs.width(&information.of);
                     Some(information.input_compression().components(width) * self.n_samples())
                 }
                 _ => None,
             })
             .sum();
         let targets: usize = self.variables.targets.iter().flatten().map(ArrayBase::len).sum();
-        (inputs + compressed + targets) * size_of::<f64>()
+        (inputs.len() + compressed + targets) * size_of::<f64>()
     }
 
     /// About what one task takes that measures these taps with so many workers and threads.
@@ -113,12 +112,13 @@ impl Plan {
         let Measure::Reconstruction(reconstruction) = measure else {
             return (2 * widest * n + 8 * widest.min(n).pow(2)) * size_of::<f64>();
         };
-        let made = self.variables.targets[place].as_ref().or(self.variables.inputs.as_ref()).map(ArrayBase::ncols);
+        let inputs = &self.variables.inputs;
+        let made = self.variables.targets[place].as_ref().map_or(inputs.width(&reconstruction.of), ArrayBase::ncols);
         let tap = self.taps.iter().position(|tap| tap.name == reconstruction.of).map(|tap| {
             // Another layer is compressed at each checkpoint.
             reconstruction.compress.components(self.widths[tap])
         });
-        let columns = if reconstruction.of == INPUT { made } else { tap };
+        let columns = if inputs.has(&reconstruction.of) { Some(made) } else { tap };
         reconstruction.decoder.bytes(n, widest, columns.unwrap_or(0))
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `decoded` | what decoders rebuild, as rows |
 //! | `codebook` | codebooks of layers, and how far they lie from the information bottleneck |
+//! | `posterior` | whose posteriors that bottleneck is of |
 //! | `drift` | drift and diffusion of the weights of an archive |
 //! | `heads` | networks that read blocks of samples and have a head for each slot |
 //! | `gradient` | signal and noise of the last layer's gradients |
@@ -18,6 +19,7 @@
 //! | `reference` | the checkpoint that the graph was exported from, and the proof of the binding |
 //! | `records` | what the training framework recorded, compared at every checkpoint |
 //! | `variables` | what layers are measured against: made once, shared by every checkpoint |
+//! | `inputs` | the inputs among them, whole or slot by slot |
 //! | `subset` | measures of some of the samples only |
 //! | `typicality` | how typical each sample is among the inputs |
 //! | `shared` | what all checkpoints share: compressed inputs, one basis for a series |
@@ -45,6 +47,7 @@ mod facts;
 mod file;
 mod gradient;
 mod heads;
+mod inputs;
 mod layers;
 mod measures;
 mod memory;
@@ -53,6 +56,7 @@ mod noise;
 mod pieces;
 mod plan;
 mod planned;
+mod posterior;
 mod processing;
 mod readings;
 mod records;
@@ -72,7 +76,7 @@ pub use codebook::Codebooks;
 pub use drift::{TensorDrift, drift};
 pub use error::PipelineError;
 pub use file::{
-    ArchiveTable, EstimateTable, Fraction, GraphTable, Loss, Pipeline, Recorded, RecordedLosses, Reference,
+    ArchiveTable, EstimateTable, Fraction, GraphTable, Loss, Outputs, Pipeline, Recorded, RecordedLosses, Reference,
     ReplayTable, SamplesTable, TableTable,
 };
 pub use gradient::{Gradient, GradientLayers, Mixture};
@@ -80,9 +84,10 @@ pub use measures::{Control, Information, Keep, Measure, Prequential, Reconstruct
 pub use pieces::join_all;
 pub use plan::Plan;
 pub use planned::Planned;
+pub use posterior::Posterior;
 pub use records::RecordCheck;
 pub use reference::Proof;
 pub use run::{Event, Finished, run};
-pub use subset::{LabelIs, Subset};
+pub use subset::{LabelIs, LogDensity, Subset};
 pub use typicality::{LayerTypicality, TypicalityTable};
 pub use units::{Group, Limits, Shard};

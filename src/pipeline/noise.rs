@@ -47,7 +47,7 @@ impl NoisePlan {
         bound: &Bound,
         taps: &[Tap],
         (samples, batch): (&Samples, usize),
-        outlet: Option<&str>,
+        outlets: &[&str],
     ) -> Result<Option<Self>, PipelineError> {
         let propagated = match noise {
             Noise::None => return Ok(None),
@@ -75,7 +75,7 @@ impl NoisePlan {
         let used = tensors.iter().zip(&noisy.inputs).filter(|(_, input)| input.is_some()).map(|(tensor, _)| tensor);
         let scaled: Vec<Tap> = used.filter(computed).map(|tensor| Tap::flat(&tensor.name)).collect();
         let scaled_names: Vec<&str> = scaled.iter().map(|tap| tap.name.as_str()).collect();
-        let clean = bound.model.session(&scaled_names, outlet.as_slice(), &fed);
+        let clean = bound.model.session(&scaled_names, outlets, &fed);
         let (deviation, side) = (propagated.deviation, propagated.taps);
         Ok(Some(Self::Propagated(Box::new(Propagation { deviation, side, tensors, noisy, clean, scaled }))))
     }
@@ -134,8 +134,7 @@ impl NoisePlan {
         };
         match self {
             Self::ReadOut(deviation) => {
-                let outlet = plan.outlet.as_deref();
-                let mut replayed = replay(&mut session(&plan.graph)?, &plan.feed, &taps, outlet, batch, go_on)?;
+                let mut replayed = replay(&mut session(&plan.graph)?, &plan.feed, &taps, &plan.outlets, batch, go_on)?;
                 let notes = replayed.taps.iter_mut().map(|tap| {
                     let factor = deviation.factor(|| scale(tap.values.view()));
                     disturb(&mut tap.values, &plan.samples.ids, key(plan, &tap.tap), *deviation, factor);
@@ -145,16 +144,15 @@ impl NoisePlan {
                 Ok(Disturbed { replayed, notes })
             }
             Self::Propagated(own) => {
-                let outlet = plan.outlet.as_deref();
                 // Where nothing is scaled and nothing scored there is nothing to compute without noise.
-                let clean = if outlet.is_some() || !own.scaled.is_empty() {
-                    replay(&mut session(&own.clean)?, &plan.feed, &own.scaled, outlet, batch, go_on)?
+                let clean = if !plan.outlets.is_empty() || !own.scaled.is_empty() {
+                    replay(&mut session(&own.clean)?, &plan.feed, &own.scaled, &plan.outlets, batch, go_on)?
                 } else {
                     Replayed { taps: Vec::new(), output: None }
                 };
                 let factors = own.factors(&plan.feed, &clean);
                 let feed = plan.feed.with_noise(own.feeds(plan, &factors));
-                let noisy = replay(&mut session(&own.noisy.session)?, &feed, &taps, None, batch, go_on)?;
+                let noisy = replay(&mut session(&own.noisy.session)?, &feed, &taps, &[], batch, go_on)?;
                 let notes = places.iter().map(|&tap| {
                     let seen =
                         own.noisy.reaching[tap].iter().map(|&place| (own.tensors[place].name.as_str(), factors[place]));

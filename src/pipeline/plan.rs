@@ -11,6 +11,7 @@ use super::every_layer::{self, LayerNames};
 use super::facts::Facts;
 use super::gradient::{self, LastTap};
 use super::heads::Heads;
+use super::inputs::INPUT;
 use super::noise::NoisePlan;
 use super::planned::Planned;
 use super::records::Records;
@@ -19,7 +20,7 @@ use super::shared::{basis_checkpoints, with_basis};
 use super::typicality::{self, Scores};
 use super::units::{Group, Limits};
 use super::variables::Variables;
-use super::{Codebooks, Loss, Measure, Pipeline, PipelineError, Subset, codebook, subset};
+use super::{Loss, Measure, Outputs, Pipeline, PipelineError, Subset, codebook, posterior, subset};
 use crate::archive::{Checkpoint, Series, Weights};
 use crate::graph::{Binding, Model, SessionGraph, Tap, select_taps};
 use crate::replay::{FeedInputs, Runtime, TensorInfo};
@@ -64,8 +65,8 @@ pub struct Plan {
     pub hash: String,
     /// The tensors that a checkpoint is read for.
     pub(super) tensors: Vec<String>,
-    /// The output that loss and records are about.
-    pub(super) outlet: Option<String>,
+    /// The outputs that loss and records are about: one, or one a slot of blocks.
+    pub(super) outlets: Vec<String>,
     pub(super) records: Arc<Records>,
     pub(super) noise: Option<NoisePlan>,
     /// What it was made of, as hashes by name.
@@ -181,10 +182,11 @@ impl Plan {
         let loss = loss(pipeline.replay.loss.as_ref(), &outputs, &samples.labels, heads.as_ref())?;
         let records = Records::read(&folder, pipeline.replay.recorded.as_ref(), &loss, &outputs, samples.len())?;
         facts.note("records", &records.hash())?;
-        let outlet = loss.as_ref().ok().map(|(output, _)| output.as_str()).or(records.output());
-        let noise = NoisePlan::new(&pipeline.replay.noise, runtime, &bound, &taps, (&samples, batch), outlet)?;
+        let outlets = outlets(pipeline.replay.loss.as_ref(), &loss, &records);
+        let outlets: Vec<&str> = outlets.iter().map(String::as_str).collect();
+        let noise = NoisePlan::new(&pipeline.replay.noise, runtime, &bound, &taps, (&samples, batch), &outlets)?;
         let Bound { model, binding, checkpoint, weights } = bound;
-        let graph = model.session(&names, outlet.as_slice(), &binding.initializers());
+        let graph = model.session(&names, &outlets, &binding.initializers());
         let tensors: Vec<String> = binding.tensors(&graph.fed).into_iter().map(str::to_owned).collect();
         let bases = basis_hashes(&pipeline.estimate.measures, &checkpoints, &tensors)?;
         facts.note("bases", &hash_of(&json!(bases)))?;
@@ -220,7 +222,7 @@ impl Plan {
             output: output.map_or_else(|| beside(&folder, &pipeline.table.folder), Path::to_owned),
             weight_bytes: weight_bytes(&binding, &graph),
             tensors,
-            outlet: outlet.map(str::to_owned),
+            outlets: outlets.into_iter().map(str::to_owned).collect(),
             widths: trial.iter().map(|tap| tap.values.ncols()).collect(),
             reference: checkpoint.name().to_owned(),
             reference_location: checkpoint.location(),
@@ -410,7 +412,7 @@ fn last_tap(
 ) -> Result<Option<LastTap>, PipelineError> {
     let measures = &pipeline.estimate.measures;
     let at = |(place, reason): (usize, String)| of_measure(pipeline, place, reason);
-    let compares = |measure: &Measure| matches!(measure, Measure::Typicality(_));
+    let compares = |measure: &Measure| matches!(measure, Measure::Typicality(typicality) if typicality.of == INPUT);
     if let (Some(place), None) = (measures.iter().position(compares), scores) {
         return Err(at((place, subset::NO_TYPICALITY.to_owned())));
     }
@@ -485,6 +487,17 @@ fn loss(
         Some(Loss::Of { output, label }) => (output.clone(), label.clone()),
         None => (None, None),
     };
+    let output = match output {
+        None => None,
+        Some(Outputs::One(name)) => Some(name),
+        Some(Outputs::BySlot(names)) => {
+            let label = choose("label", label, &columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>());
+            let label = label.map_err(|reason| PipelineError::Loss { reason })?;
+            let column = columns.iter().find(|column| column.name == label);
+            by_slot(&names, outputs, column, heads).map_err(|reason| PipelineError::Loss { reason })?;
+            return Ok(Ok((names.join("`, `"), label)));
+        }
+    };
     let names: Vec<String> = outputs.iter().map(|info| info.name.clone()).collect();
     let labels: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let named = table.is_some();
@@ -509,6 +522,44 @@ fn loss(
     match chosen {
         Err(reason) if named => Err(PipelineError::Loss { reason }),
         chosen => Ok(chosen),
+    }
+}
+
+/// Checks that outputs can be the heads of a network that reads blocks, one a slot.
+fn by_slot(
+    names: &[String],
+    outputs: &[TensorInfo],
+    column: Option<&Column>,
+    heads: Option<&Heads>,
+) -> Result<(), String> {
+    let fold = heads.map_or(1, Heads::fold);
+    if heads.is_none() || names.len() != fold {
+        return Err(format!(
+            "found a list of {} outputs, needed one a slot of `[replay] blocks`, which are {fold}; of an output that holds \
+             all heads say its name alone",
+            names.len()
+        ));
+    }
+    let there: Vec<String> = outputs.iter().map(|info| info.name.clone()).collect();
+    let mut shapes = Vec::new();
+    for name in names {
+        let name = choose("output", Some(name.clone()), &there)?;
+        let info = outputs.iter().find(|info| info.name == name);
+        is_logits(info, column)?;
+        shapes.extend(info.map(|info| info.shape.get(1).copied()));
+    }
+    if shapes.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(format!("outputs `{}` have different shapes, needed as many classes each", names.join("`, `")));
+    }
+    Ok(())
+}
+
+/// What is replayed for the loss and the records.
+fn outlets(table: Option<&Loss>, loss: &Result<(String, String), String>, records: &Records) -> Vec<String> {
+    match (table, loss) {
+        (Some(Loss::Of { output: Some(Outputs::BySlot(names)), .. }), Ok(_)) => names.clone(),
+        (_, Ok((output, _))) => vec![output.clone()],
+        (_, Err(_)) => records.output().map(str::to_owned).into_iter().collect(),
     }
 }
 
@@ -556,7 +607,9 @@ fn basis_hashes(
 ) -> Result<Vec<String>, PipelineError> {
     let hash = |(place, measure): (usize, &Measure)| -> Result<Vec<String>, PipelineError> {
         let mut hashes = Vec::new();
-        if let (Measure::Codebook(Codebooks { frontier: Some(_), .. }), Some(last)) = (measure, checkpoints.last()) {
+        if let (Measure::Codebook(asked), Some(last)) = (measure, checkpoints.last())
+            && posterior::goes_by_last(asked)
+        {
             let weights = last.open()?;
             let names = || tensors.iter().map(String::as_str);
             weights.load(names())?;

@@ -10,7 +10,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf, absolute};
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::units::Group;
 use super::{PipelineError, Plan};
@@ -266,10 +265,11 @@ fn url(path: &Path) -> Option<&str> {
     path.to_str().filter(|text| is_url(text))
 }
 
-/// Writes a file, complete or not at all; false if there is one.
+/// Writes a file, complete or not at all; false if there is one. Who is killed meanwhile leaves one that says what it is.
 fn create(path: &Path, text: &str) -> io::Result<bool> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder)?;
+    let name = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let mut file = tempfile::Builder::new().prefix(&name).suffix(".unfinished").tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     match file.persist_noclobber(path) {

@@ -5,24 +5,25 @@ use std::ops::{ControlFlow, Range};
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use rayon::prelude::*;
 
+use super::inputs::INPUT;
 use super::layers::Layers;
-use super::variables::{INPUT, Label};
+use super::variables::Label;
 use super::{Measure, Plan, Usable};
 use crate::estimate::Element;
 use crate::estimate::usable::{Probe, Reading};
 use crate::replay::ReplayError;
 
-/// What a probe reads: the inputs or a tap, by its place.
+/// What a probe reads: inputs, by their name, or a tap, by its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Layer {
-    Input,
+pub(super) enum Layer<'p> {
+    Input(&'p str),
     Tap(usize),
 }
 
 /// A reading that some measure asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Asked<'p> {
-    layer: Layer,
+    layer: Layer<'p>,
     label: &'p str,
     probe: &'p Probe,
 }
@@ -34,12 +35,11 @@ pub(super) struct Readings<'p>(Vec<(Asked<'p>, Result<Reading, String>)>);
 impl<'p> Readings<'p> {
     /// What is read of the inputs: the same for every checkpoint.
     pub(super) fn of_inputs(plan: &'p Plan) -> Self {
-        let asked = asked(plan, 0..0).into_iter().filter(|asked| asked.layer == Layer::Input).collect::<Vec<_>>();
         let read = |asked: Asked<'p>| {
-            let inputs = plan.variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
-            (asked, read(plan, asked.label, asked.probe, inputs.view()))
+            let Layer::Input(name) = asked.layer else { return None };
+            Some((asked, read(plan, asked.label, asked.probe, plan.variables.inputs.get(name).view())))
         };
-        Self(asked.into_par_iter().map(read).collect())
+        Self(asked(plan, 0..0).into_par_iter().filter_map(read).collect())
     }
 
     /// What is read of some taps of a checkpoint, and of those that these are held against.
@@ -64,17 +64,17 @@ impl<'p> Readings<'p> {
         Ok(Self(readings.collect::<Result<_, _>>()?))
     }
 
-    pub(super) fn get(&self, layer: Layer, usable: &Usable) -> Option<&Result<Reading, String>> {
+    pub(super) fn get(&self, layer: Layer<'_>, usable: &Usable) -> Option<&Result<Reading, String>> {
         let wanted = Asked { layer, label: &usable.label, probe: &usable.probe };
         self.0.iter().find(|(asked, _)| *asked == wanted).map(|(_, reading)| reading)
     }
 }
 
 /// The layer that a measure's `given` names.
-pub(super) fn given(plan: &Plan, name: &str) -> Layer {
+pub(super) fn given<'p>(plan: &Plan, name: &'p str) -> Layer<'p> {
     match plan.taps.iter().position(|tap| tap.name == name) {
         Some(tap) if name != INPUT => Layer::Tap(tap),
-        _ => Layer::Input,
+        _ => Layer::Input(name),
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn given(plan: &Plan, name: &str) -> Layer {
 pub(super) fn read_beside(
     plan: &Plan,
     usable: &Usable,
-    baseline: Layer,
+    baseline: Layer<'_>,
     layer: ArrayView2<'_, f32>,
     layers: &Layers<'_>,
 ) -> Result<Reading, String> {
@@ -90,10 +90,7 @@ pub(super) fn read_beside(
     let single = |inputs: &Array2<f64>| inputs.mapv(|value| value as f32);
     let beside = |baseline: ArrayView2<'_, f32>| concatenate(Axis(1), &[baseline, layer]);
     let both = match baseline {
-        Layer::Input => {
-            let inputs = plan.variables.inputs.as_ref().expect("the plan made the inputs that its measures need");
-            beside(single(inputs).view())
-        }
+        Layer::Input(name) => beside(single(plan.variables.inputs.get(name)).view()),
         Layer::Tap(tap) => beside(layers.values(tap)),
     };
     let both = both.map_err(|error| error.to_string())?;

@@ -212,12 +212,13 @@ impl Plan {
     /// [`PipelineError`] for a checkpoint that cannot be read, bound or replayed.
     pub fn check_record(&self, checkpoint: &Checkpoint) -> Result<RecordCheck, PipelineError> {
         let weights = checkpoint.open()?;
-        let graph = self.model.session(&[], self.outlet.as_deref().as_slice(), &self.binding.initializers());
+        let outlets: Vec<&str> = self.outlets.iter().map(String::as_str).collect();
+        let graph = self.model.session(&[], &outlets, &self.binding.initializers());
         let values = self.binding.values(checkpoint.name(), &weights, &graph.fed)?;
         let mut session = Session::new(self.runtime, &self.label, &graph.bytes, None, values)?;
         let batch = self.pipeline.replay.batch.get();
         let go_on = || ControlFlow::Continue(());
-        let replayed = replay(&mut session, &self.feed, &[], self.outlet.as_deref(), batch, &go_on)?;
+        let replayed = replay(&mut session, &self.feed, &[], &self.outlets, batch, &go_on)?;
         let loss = super::unit::scored(self, &replayed).transpose()?.map(|score| score.loss);
         let Compared { loss: recorded_loss, difference, differs, .. } =
             self.records.compare(checkpoint.step(), loss, &replayed);

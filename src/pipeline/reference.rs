@@ -185,7 +185,7 @@ pub(super) fn prove(
     let trial = samples.first(batch);
     let run = |session: &mut Session, taps: &[Tap]| -> Result<Vec<Activations>, PipelineError> {
         let feed = FeedInputs::new(&trial, session.inputs())?;
-        Ok(replay(session, &feed, taps, None, batch, &|| ControlFlow::Continue(()))?.taps)
+        Ok(replay(session, &feed, taps, &[], batch, &|| ControlFlow::Continue(()))?.taps)
     };
     let mut found = run(&mut session, &all)?;
     let infos: Vec<TensorInfo> =

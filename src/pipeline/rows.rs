@@ -168,9 +168,13 @@ pub(super) fn position(plan: &Plan, checkpoint: &Checkpoint, cell: Cell) -> Posi
 fn unit(measure: &str) -> Unit {
     match measure {
         "reconstruction" | "reconstruction-class" => Unit::SquaredUnits,
-        "accuracy" | "typical-overlap" | "fraction-unexplained" | "r-squared" | "usable-fraction" | "selectivity" => {
-            Unit::Fraction
-        }
+        "accuracy"
+        | "typical-overlap"
+        | "typical-overlap-neighbors"
+        | "fraction-unexplained"
+        | "r-squared"
+        | "usable-fraction"
+        | "selectivity" => Unit::Fraction,
         "compression" | "gradient-snr" | "mixture-snr" => Unit::Ratio,
         "gradient-snr-compat" => Unit::GradientUnits,
         _ => Unit::Nats,

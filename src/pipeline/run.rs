@@ -90,7 +90,7 @@ pub fn run(
     let units = plan.checkpoints.iter().map(|it| Unit { step: it.step(), file: it.name().to_owned() }).collect();
     let folder = Folder::prepare(&plan.output, plan.origin(), units, plan.asked_tables())?;
     folder.write_bindings(&bindings::rows(plan))?;
-    folder.write_typicality(&typicality::rows(plan))?;
+    folder.write_typicality(&typicality::rows(plan), &typicality::agreement(plan)?)?;
     let mine = shard.units(&plan.groups, plan.checkpoints.len());
     tell(Event::Planned(mine.len()));
     let groups: BTreeSet<usize> = mine.iter().map(|&(_, group)| group).collect();

@@ -9,9 +9,8 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
-use super::codebook::{self, Reference};
+use super::posterior::{self, Reference};
 use super::readings::{Readings, seed};
-use super::variables::INPUT;
 use super::{Information, Measure, PipelineError, Plan, unit};
 use crate::archive::Checkpoint;
 use crate::estimate::compress::{Axes, Basis, Compressed, Compression};
@@ -57,7 +56,7 @@ impl<'p> Shared<'p> {
         let (readings, inputs) = pool.install(|| (Readings::of_inputs(plan), inputs(plan)));
         let of_subset = |subset: &'p Plan| Self::new(subset, groups, pool);
         let subsets = plan.subsets.iter().map(of_subset).collect::<Result<_, _>>()?;
-        let references = codebook::references(plan, pool)?;
+        let references = posterior::references(plan, pool)?;
         Ok(Self { readings, inputs: inputs?, references, bases: bases(plan, groups, pool)?, subsets })
     }
 
@@ -189,23 +188,25 @@ fn fitted(
 
 /// The inputs as each measure compresses them; a compression that several measures share is computed once.
 fn inputs(plan: &Plan) -> Result<Vec<Option<CompressedInputs>>, PipelineError> {
-    let mut distinct: Vec<(&Compression, Compressed)> = Vec::new();
+    let mut distinct: Vec<((&str, &Compression), Compressed)> = Vec::new();
     let mut all = Vec::new();
     for measure in &plan.pipeline.estimate.measures {
-        let (Measure::Information(information), Some(inputs)) = (measure, &plan.variables.inputs) else {
+        let Measure::Information(information) = measure else {
             all.push(None);
             continue;
         };
-        if information.of != INPUT {
+        if !plan.variables.inputs.has(&information.of) {
             all.push(None);
             continue;
         }
+        let inputs = plan.variables.inputs.get(&information.of);
         let compression = information.input_compression();
-        if !distinct.iter().any(|(other, _)| *other == compression) {
-            let seed = seed(plan, &["compress", INPUT, &text(compression)]);
-            distinct.push((compression, compression.compress(inputs.view(), seed)?));
+        let wanted = (information.of.as_str(), compression);
+        if !distinct.iter().any(|(other, _)| *other == wanted) {
+            let seed = seed(plan, &["compress", &information.of, &text(compression)]);
+            distinct.push((wanted, compression.compress(inputs.view(), seed)?));
         }
-        let (_, compressed) = distinct.iter().find(|(other, _)| *other == compression).expect("it was added");
+        let (_, compressed) = distinct.iter().find(|(other, _)| *other == wanted).expect("it was added");
         let samples = information.margins.rescale(compressed.scores.view())?.samples;
         // A constant input has no column left: the measure then says so, layer by layer.
         if !samples.is_empty() {

@@ -19,10 +19,33 @@ pub enum Subset {
     Typical(Fraction),
     /// This part of the samples: the least typical ones.
     Atypical(Fraction),
+    /// The samples around which ln p is as large or larger, in nats, by the same density.
+    Denser(LogDensity),
+    /// The samples around which ln p is less.
+    Sparser(LogDensity),
     /// The samples of one class.
     Label(LabelIs),
     /// The samples whose ids a `.npy` file lists.
     Ids(String),
+}
+
+/// The logarithm of a density in nats, a finite number.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct LogDensity(f64);
+
+impl TryFrom<f64> for LogDensity {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if value.is_finite() { Ok(Self(value)) } else { Err(format!("found ln p of {value}, needed a finite number")) }
+    }
+}
+
+impl From<LogDensity> for f64 {
+    fn from(log_density: LogDensity) -> Self {
+        log_density.0
+    }
 }
 
 /// One class of a label column.
@@ -46,8 +69,19 @@ impl Subset {
         match self {
             Self::Typical(fraction) => format!("typical {}", fraction.get()),
             Self::Atypical(fraction) => format!("atypical {}", fraction.get()),
+            Self::Denser(least) => format!("ln p from {}", least.0),
+            Self::Sparser(below) => format!("ln p below {}", below.0),
             Self::Label(label) => format!("{} = {}", label.column, label.is),
             Self::Ids(file) => format!("ids of {file}"),
+        }
+    }
+
+    /// The part of the samples that is typical, where it goes by that.
+    pub(super) fn typical_part(&self) -> Option<f64> {
+        match self {
+            Self::Typical(fraction) => Some(fraction.get()),
+            Self::Atypical(fraction) => Some(1.0 - fraction.get()),
+            Self::Denser(_) | Self::Sparser(_) | Self::Label(_) | Self::Ids(_) => None,
         }
     }
 
@@ -57,10 +91,18 @@ impl Subset {
             let scores = scores.ok_or(NO_TYPICALITY)?;
             scores.densities[0].most_typical(fraction).map_err(|error| format!("`subset`: {error}"))
         };
+        let denser = |least: LogDensity| -> Result<Vec<usize>, String> {
+            Ok(scores.ok_or(NO_TYPICALITY)?.densities[0].denser_than(least.0))
+        };
         let rows = match self {
             Self::Typical(fraction) => typical(fraction.get())?,
             Self::Atypical(fraction) => {
                 let others = typical(1.0 - fraction.get())?;
+                (0..samples.len()).filter(|row| others.binary_search(row).is_err()).collect()
+            }
+            Self::Denser(least) => denser(*least)?,
+            Self::Sparser(below) => {
+                let others = denser(*below)?;
                 (0..samples.len()).filter(|row| others.binary_search(row).is_err()).collect()
             }
             Self::Label(LabelIs { column, is }) => {

@@ -5,14 +5,14 @@ use std::num::NonZeroUsize;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
+use super::inputs::{INPUT, flatten};
 use super::rows::Found;
-use super::variables::flatten;
 use super::{Fraction, Measure, Pipeline, PipelineError, Plan};
 use crate::estimate::compress::Compression;
 use crate::estimate::typicality::{Agreement, Density, Typicality};
 use crate::estimate::{Estimate, EstimateError, Flag, Null, Unit};
 use crate::samples::Samples;
-use crate::table::{SampleId, TypicalityRow};
+use crate::table::{AgreementRow, SampleId, TypicalityRow};
 
 /// The deviations that a normal value exceeds one time in twenty.
 const ONE_IN_TWENTY: f64 = 1.644_853_6;
@@ -84,14 +84,48 @@ pub(super) fn rows(plan: &Plan) -> Vec<TypicalityRow> {
     densities.flat_map(of_density).collect()
 }
 
-/// How far a layer and the inputs agree on which samples are typical.
+/// The rows of the table `agreement`: each two densities, by each part of the samples that measures look at, a half without any.
+pub(super) fn agreement(plan: &Plan) -> Result<Vec<AgreementRow>, PipelineError> {
+    let Some(scores) = &plan.typicality else { return Ok(Vec::new()) };
+    let mut fractions: Vec<f64> = plan.populations().filter_map(|plan| plan.subset.as_ref()?.typical_part()).collect();
+    if fractions.is_empty() {
+        fractions.push(0.5);
+    }
+    fractions.sort_unstable_by(f64::total_cmp);
+    fractions.dedup();
+    let mut rows = Vec::new();
+    for (place, density) in scores.densities.iter().enumerate() {
+        for other in &scores.densities[place + 1..] {
+            for &fraction in &fractions {
+                let fail = |error: EstimateError| PipelineError::Typicality { reason: error.to_string() };
+                let agreement = Agreement::of(density, other, fraction).map_err(fail)?;
+                rows.push(AgreementRow {
+                    run: plan.name.clone(),
+                    neighbors: density.neighbors.get() as u64,
+                    other_neighbors: other.neighbors.get() as u64,
+                    fraction,
+                    overlap: agreement.overlap,
+                    rank_correlation: agreement.rank_correlation,
+                    n_samples: density.distances.len() as u64,
+                });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// How far a layer and the inputs, or another layer, agree on which samples are typical.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LayerTypicality {
+    /// `"input"`, compressed as `[samples.typicality]` says and by the first of its neighbors, or another tap, compressed and by the
+    /// neighbor as the layer is.
+    #[serde(default = "LayerTypicality::input", skip_serializing_if = "LayerTypicality::is_input")]
+    pub of: String,
     /// How the layer is compressed first.
     #[serde(default)]
     pub compress: Compression,
-    /// The neighbors whose distances tell the density: a row each.
+    /// The neighbors whose distances tell the density: a row each, and one for each but the first held against the first.
     pub neighbors: Vec<NonZeroUsize>,
     /// The part of the samples that is typical.
     #[serde(default = "LayerTypicality::half")]
@@ -102,48 +136,74 @@ pub struct LayerTypicality {
 }
 
 impl LayerTypicality {
+    fn input() -> String {
+        INPUT.to_owned()
+    }
+
+    fn is_input(of: &str) -> bool {
+        of == INPUT
+    }
+
     fn half() -> Fraction {
         Fraction::try_from(0.5).expect("a half lies between 0 and 1")
     }
+
+    /// The names and parameters of its rows: each neighbor against the other side, and the first against each later one.
+    pub(super) fn names(&self) -> Vec<(&'static str, String)> {
+        let one = |neighbors: &[NonZeroUsize]| {
+            Measure::Typicality(Self { neighbors: neighbors.to_vec(), ..self.clone() }).parameters()
+        };
+        let alone = self.neighbors.iter().map(|&k| ("typical-overlap", one(&[k])));
+        let pairs = self.neighbors.iter().skip(1).map(|&k| ("typical-overlap-neighbors", one(&[self.neighbors[0], k])));
+        alone.chain(pairs).collect()
+    }
+
+    fn densities(&self, layer: ArrayView2<'_, f64>) -> Result<Vec<Density>, String> {
+        let typicality = Typicality { neighbors: self.neighbors.clone() };
+        typicality.densities(layer).map_err(|error| error.to_string())
+    }
 }
 
-/// The rows of a compressed layer, and ln p of each sample where it is to be kept.
+/// The rows of a compressed layer beside another one or the inputs, and ln p of each sample where it is to be kept.
 pub(super) fn of_layer(
     plan: &Plan,
     asked: &LayerTypicality,
     layer: ArrayView2<'_, f64>,
+    other: Option<ArrayView2<'_, f64>>,
 ) -> Result<(Vec<Found>, Vec<f64>), String> {
-    let fail = |error: EstimateError| error.to_string();
-    let scores = plan.typicality.as_ref().expect("the plan checked that it is asked for");
-    let typicality = Typicality { neighbors: asked.neighbors.clone() };
-    let densities = typicality.densities(layer).map_err(fail)?;
-    let fraction = asked.fraction.get();
-    let row = |density: &Density| {
-        let agreement = Agreement::of(density, &scores.densities[0], fraction).map_err(fail)?;
-        let n = density.distances.len();
-        let mut estimate = Estimate::new(agreement.overlap, Unit::Fraction, None, n);
-        // The variance of the overlap of two random sets of so many of n is hypergeometric.
-        let deviation = (1.0 - fraction) / (n as f64 - 1.0).sqrt();
-        let high = fraction + ONE_IN_TWENTY * deviation;
-        estimate.null = Some(Null { mean: Some(fraction), high, p_value: None, permutations: None });
-        if agreement.overlap <= high {
-            estimate.flag(Flag::WithinNull);
-        }
-        if density.tied_fraction() > MOST_TIES {
-            estimate.flag(Flag::Ties);
-        }
-        estimate.detail("rank_correlation", agreement.rank_correlation);
-        let others = densities.iter().filter(|other| other.neighbors != density.neighbors);
-        let agreed = others.map(|other| {
-            let agreement = Agreement::of(density, other, fraction).map_err(fail)?;
-            Ok((other.neighbors.to_string(), agreement.overlap.into()))
-        });
-        estimate.detail("overlap_with_neighbors", agreed.collect::<Result<serde_json::Map<_, _>, String>>()?);
-        let one = LayerTypicality { neighbors: vec![density.neighbors], ..asked.clone() };
-        let parameters = Some(Measure::Typicality(one).parameters());
-        Ok(Found { parameters, n_components: Some(layer.ncols()), ..Found::new("typical-overlap", Ok(estimate)) })
+    let densities = asked.densities(layer)?;
+    let others = if let Some(other) = other {
+        asked.densities(other)?
+    } else {
+        let scores = plan.typicality.as_ref().expect("the plan checked that it is asked for");
+        vec![scores.densities[0].clone(); densities.len()]
     };
-    let found = densities.iter().map(row).collect::<Result<_, String>>()?;
+    let pairs = densities.iter().zip(&others).chain(densities.iter().skip(1).map(|density| (&densities[0], density)));
+    let found = asked.names().into_iter().zip(pairs).map(|((name, parameters), (density, other))| {
+        let estimate = overlap(density, other, asked.fraction.get())?;
+        let n_components = Some(layer.ncols());
+        Ok(Found { parameters: Some(parameters), n_components, ..Found::new(name, Ok(estimate)) })
+    });
+    let found = found.collect::<Result<_, String>>()?;
     let kept = if asked.per_sample { densities[0].log_densities.clone() } else { Vec::new() };
     Ok((found, kept))
+}
+
+/// The part of the typical samples of one density that is typical by another.
+fn overlap(density: &Density, other: &Density, fraction: f64) -> Result<Estimate, String> {
+    let agreement = Agreement::of(density, other, fraction).map_err(|error| error.to_string())?;
+    let n = density.distances.len();
+    let mut estimate = Estimate::new(agreement.overlap, Unit::Fraction, None, n);
+    // The variance of the overlap of two random sets of so many of n is hypergeometric.
+    let deviation = (1.0 - fraction) / (n as f64 - 1.0).sqrt();
+    let high = fraction + ONE_IN_TWENTY * deviation;
+    estimate.null = Some(Null { mean: Some(fraction), high, p_value: None, permutations: None });
+    if agreement.overlap <= high {
+        estimate.flag(Flag::WithinNull);
+    }
+    if density.tied_fraction().max(other.tied_fraction()) > MOST_TIES {
+        estimate.flag(Flag::Ties);
+    }
+    estimate.detail("rank_correlation", agreement.rank_correlation);
+    Ok(estimate)
 }

@@ -211,6 +211,8 @@ fn checkpoint_row(plan: &Plan, checkpoint: &Checkpoint, hash: Option<&str>) -> C
         hash: hash.map(str::to_owned),
         loss: None,
         accuracy: None,
+        slot_losses: None,
+        slot_accuracies: None,
         recorded_loss: None,
         recorded_difference: None,
         n_samples: plan.n_samples() as u64,
@@ -259,7 +261,7 @@ pub(super) fn replayed(
     let mut session = Session::new(plan.runtime, &plan.label, &plan.graph.bytes, None, values)?;
     let batch = plan.pipeline.replay.batch.get();
     let taps: Vec<Tap> = places.iter().map(|&place| plan.taps[place].clone()).collect();
-    let replayed = replay(&mut session, &plan.feed, &taps, plan.outlet.as_deref(), batch, go_on)?;
+    let replayed = replay(&mut session, &plan.feed, &taps, &plan.outlets, batch, go_on)?;
     Ok(Disturbed { replayed, notes: Vec::new() })
 }
 
@@ -289,12 +291,25 @@ fn score_network(plan: &Plan, replayed: &Replayed, row: &mut CheckpointRow) {
         Some(Ok(score)) => {
             row.loss = Some(score.loss);
             row.accuracy = Some(score.accuracy);
+            let slots = scored_by_slot(plan, replayed);
+            row.slot_losses = slots.as_ref().map(|slots| slots.iter().map(|score| score.loss).collect());
+            row.slot_accuracies = slots.map(|slots| slots.iter().map(|score| score.accuracy).collect());
             if score.looks_like_probabilities {
                 row.flags.push(PROBABILITIES.to_owned());
             }
         }
         Some(Err(error)) => row.error = Some(error.to_string()),
     }
+}
+
+/// Loss and accuracy of each head by itself, of a network that has several.
+fn scored_by_slot(plan: &Plan, replayed: &Replayed) -> Option<Vec<Score>> {
+    let (Ok((output, label)), Some(heads), Some(logits)) = (&plan.loss, &plan.heads, &replayed.output) else {
+        return None;
+    };
+    let slots = heads.by_slot(logits.values.view(), label)?;
+    // What is wrong with a slot is wrong with all of them together, and told there.
+    slots.into_iter().map(|(logits, values)| score(output, logits, label, &values).ok()).collect()
 }
 
 /// The network's own loss and accuracy, where the plan says what they are computed from.

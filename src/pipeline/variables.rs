@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
+use super::inputs::{INPUT, Inputs, made_of_inputs};
 use super::{Codebooks, Information, Measure, Pipeline, PipelineError, Reconstruction, Usable};
-use crate::estimate::compress::Compression;
 use crate::estimate::usable::{Probe, Target};
 use crate::estimate::{Labels, Split};
 use crate::samples::{Column, ColumnLabels, Samples};
-
-/// The name that stands for the inputs of the graph in measures.
-pub(super) const INPUT: &str = "input";
 
 /// The other side of every measure.
 #[derive(Clone, Debug)]
@@ -20,8 +17,8 @@ pub(super) struct Variables {
     pub split: Option<Split>,
     /// The label columns.
     pub labels: BTreeMap<String, Label>,
-    /// The inputs, one row a sample, when a measure needs them.
-    pub inputs: Option<Array2<f64>>,
+    /// The inputs that measures name.
+    pub inputs: Inputs,
     /// For each measure, what decoders rebuild, when it is made of the inputs and is not these themselves.
     pub targets: Vec<Option<Array2<f64>>>,
 }
@@ -77,11 +74,6 @@ impl Label {
             None => f(layer),
             Some(rows) => f(layer.select(Axis(0), rows).view()),
         }
-    }
-
-    /// The number of samples whose label is known.
-    pub(super) fn n_known(&self) -> usize {
-        self.ids.len()
     }
 
     /// The classes, if it has classes.
@@ -152,8 +144,10 @@ impl Variables {
         let mut labels: BTreeMap<String, Label> =
             columns.map(|column| (column.name.clone(), Label::new(column, samples))).collect();
         let measures = &pipeline.estimate.measures;
+        let blocks = pipeline.replay.blocks.as_ref();
+        let sources = Inputs::names(blocks);
         for (place, measure) in measures.iter().enumerate() {
-            check(measure, &labels, taps).map_err(|reason| at(place, measure, reason))?;
+            check(measure, &labels, (taps, &sources)).map_err(|reason| at(place, measure, reason))?;
             let own = parameters(measure);
             let shared = |other: &Measure| parameters(other).iter().any(|parameters| own.contains(parameters));
             if let Some(first) = measures[..place].iter().position(shared) {
@@ -164,13 +158,16 @@ impl Variables {
                 ));
             }
         }
-        let inputs = match measures.iter().enumerate().find(|(_, measure)| needs_inputs(measure)) {
-            None => None,
-            Some((place, measure)) => Some(flatten(samples).map_err(|reason| at(place, measure, reason))?),
-        };
+        let mut inputs = Inputs::default();
+        for (place, measure) in measures.iter().enumerate() {
+            if let Some(name) = source(measure).filter(|name| sources.iter().any(|source| source == name)) {
+                inputs.add(name, samples, blocks).map_err(|reason| at(place, measure, reason))?;
+            }
+        }
         let targets = measures.iter().enumerate().map(|(place, measure)| match measure {
-            Measure::Reconstruction(reconstruction) if reconstruction.of == INPUT => {
-                made_of_inputs(reconstruction, samples, pipeline.seed).map_err(|reason| at(place, measure, reason))
+            Measure::Reconstruction(reconstruction) if inputs.has(&reconstruction.of) => {
+                let made = made_of_inputs(reconstruction, samples, blocks, pipeline.seed);
+                made.map_err(|reason| at(place, measure, reason))
             }
             _ => Ok(None),
         });
@@ -225,20 +222,26 @@ fn at(place: usize, measure: &Measure, reason: String) -> PipelineError {
     PipelineError::Measure { number: place + 1, measure: measure.name(), reason }
 }
 
-fn needs_inputs(measure: &Measure) -> bool {
+/// The inputs that a measure may be about, or another layer that it names in their place.
+fn source(measure: &Measure) -> Option<&str> {
     match measure {
-        Measure::Usable(usable) => usable.given.as_deref() == Some(INPUT),
+        Measure::Usable(usable) => usable.given.as_deref(),
+        Measure::Codebook(codebook) => codebook.posterior.as_ref().map(|posterior| posterior.of.as_str()),
+        Measure::Information(Information { of, .. }) | Measure::Reconstruction(Reconstruction { of, .. }) => Some(of),
         // Typicality has them compressed already.
-        Measure::Typicality(_) | Measure::Codebook(_) => false,
-        other => other.variable() == INPUT,
+        Measure::Typicality(_) | Measure::Gradient(_) => None,
     }
 }
 
-fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> Result<(), String> {
+fn check(
+    measure: &Measure,
+    labels: &BTreeMap<String, Label>,
+    (taps, inputs): (&[&str], &[String]),
+) -> Result<(), String> {
     match measure {
-        Measure::Information(Information { of, estimator, permutations, .. }) if of == INPUT => {
-            if labels.contains_key(INPUT) {
-                return Err(format!("`{INPUT}` is both the inputs and a label column; rename the column"));
+        Measure::Information(Information { of, estimator, permutations, .. }) if inputs.contains(of) => {
+            if labels.contains_key(of) {
+                return Err(format!("`{of}` is both inputs and a label column; rename the column"));
             }
             let wrong = "this estimator is for labels; use `ksg` or `gaussian` for the input".to_owned();
             let estimator = estimator.continuous().ok_or(wrong)?;
@@ -261,8 +264,11 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> 
                 .map(drop)
                 .ok_or_else(|| "this estimator is for continuous variables; use `ross` for labels".to_owned())
         }
-        Measure::Usable(usable) => check_usable(usable, labels, taps),
-        Measure::Reconstruction(reconstruction) => check_reconstruction(reconstruction, labels, taps),
+        Measure::Usable(usable) => check_usable(usable, labels, (taps, inputs)),
+        Measure::Reconstruction(reconstruction) => check_reconstruction(reconstruction, labels, (taps, inputs)),
+        Measure::Typicality(typicality) if typicality.of != INPUT && !taps.contains(&typicality.of.as_str()) => {
+            Err(format!("found no tap `{}` for `of`, needed `{INPUT}` or one of: {}", typicality.of, taps.join(", ")))
+        }
         Measure::Typicality(typicality) if typicality.compress.basis().is_some() => {
             Err("`compress`: found a `basis` for the series, and densities have each layer's own; remove it".to_owned())
         }
@@ -288,13 +294,13 @@ fn check(measure: &Measure, labels: &BTreeMap<String, Label>, taps: &[&str]) -> 
 fn check_reconstruction(
     reconstruction: &Reconstruction,
     labels: &BTreeMap<String, Label>,
-    taps: &[&str],
+    (taps, inputs): (&[&str], &[String]),
 ) -> Result<(), String> {
     let of = &reconstruction.of;
-    if of != INPUT && !taps.contains(&of.as_str()) {
-        return Err(format!("found no tap `{of}` for `of`, needed `{INPUT}` or one of: {}", taps.join(", ")));
+    if !inputs.contains(of) && !taps.contains(&of.as_str()) {
+        return Err(format!("found no tap `{of}` for `of`, needed {}", either(taps, inputs)));
     }
-    if of != INPUT && reconstruction.pool.is_some() {
+    if !inputs.contains(of) && reconstruction.pool.is_some() {
         return Err(format!(
             "`pool` is for the input, found it with the tap `{of}`; use `[replay] pool`, or `compress`"
         ));
@@ -310,7 +316,16 @@ fn check_reconstruction(
     Ok(())
 }
 
-fn check_usable(usable: &Usable, labels: &BTreeMap<String, Label>, taps: &[&str]) -> Result<(), String> {
+/// What a measure can be held against, in words.
+fn either(taps: &[&str], inputs: &[String]) -> String {
+    format!("`{}` or one of: {}", inputs.join("`, `"), taps.join(", "))
+}
+
+fn check_usable(
+    usable: &Usable,
+    labels: &BTreeMap<String, Label>,
+    (taps, inputs): (&[&str], &[String]),
+) -> Result<(), String> {
     let label = known(&usable.label, labels)?;
     if label.classes().is_none() {
         if !matches!(usable.probe, Probe::Linear(_)) {
@@ -342,8 +357,8 @@ fn check_usable(usable: &Usable, labels: &BTreeMap<String, Label>, taps: &[&str]
         }
     }
     if let Some(given) = &usable.given {
-        if given != INPUT && !taps.contains(&given.as_str()) {
-            return Err(format!("found no tap `{given}` for `given`, needed `{INPUT}` or one of: {}", taps.join(", ")));
+        if !inputs.contains(given) && !taps.contains(&given.as_str()) {
+            return Err(format!("found no tap `{given}` for `given`, needed {}", either(taps, inputs)));
         }
         for (key, asked) in [
             ("per-class", usable.per_class),
@@ -376,68 +391,4 @@ fn classes<'l>(name: &str, labels: &'l BTreeMap<String, Label>) -> Result<&'l La
             "`{name}` holds numbers, needed classes; cut it into classes with `edges` in `[samples.columns]`"
         )),
     }
-}
-
-/// What a measure rebuilds, where that is not the inputs themselves.
-fn made_of_inputs(
-    reconstruction: &Reconstruction,
-    samples: &Samples,
-    seed: u64,
-) -> Result<Option<Array2<f64>>, String> {
-    if reconstruction.pool.is_none() && reconstruction.compress == Compression::default() {
-        return Ok(None);
-    }
-    let mut target = flatten(samples)?;
-    if let Some(side) = reconstruction.pool {
-        let [input] = samples.inputs.as_slice() else {
-            return Err(format!("`pool`: found {} inputs, needed one of images", samples.inputs.len()));
-        };
-        target = pooled(&target, input.array.values.shape(), side.get())?;
-    }
-    let compressed = reconstruction.compress.compress(target.view(), seed);
-    Ok(Some(compressed.map_err(|error| error.to_string())?.scores))
-}
-
-/// Means over squares of `side` pixels a side of the last two dimensions; what is left at the far edges makes smaller ones.
-fn pooled(images: &Array2<f64>, shape: &[usize], side: usize) -> Result<Array2<f64>, String> {
-    let &[n, .., height, width] = shape else {
-        return Err(format!(
-            "`pool`: found inputs of shape {shape:?}, needed images: samples, and height and width last"
-        ));
-    };
-    if shape.len() < 3 || images.is_empty() {
-        return Err(format!(
-            "`pool`: found inputs of shape {shape:?}, needed images: samples, and height and width last"
-        ));
-    }
-    let channels = images.ncols() / (height * width);
-    // By the order of the elements, whatever that of the memory.
-    let images = images.to_shape((n * channels, height, width)).map_err(|error| error.to_string())?;
-    let (rows, columns) = (height.div_ceil(side), width.div_ceil(side));
-    let mut means = Array3::zeros((n * channels, rows, columns));
-    for (image, mut means) in images.outer_iter().zip(means.outer_iter_mut()) {
-        for ((row, column), mean) in means.indexed_iter_mut() {
-            let (top, left) = (row * side, column * side);
-            let square = image.slice(s![top..height.min(top + side), left..width.min(left + side)]);
-            *mean = square.sum() / square.len() as f64;
-        }
-    }
-    means.into_shape_with_order((n, channels * rows * columns)).map_err(|error| error.to_string())
-}
-
-/// All inputs side by side, one row a sample.
-pub(super) fn flatten(samples: &Samples) -> Result<Array2<f64>, String> {
-    let mut blocks = Vec::new();
-    for input in &samples.inputs {
-        if !input.array.values.is_scale() {
-            return Err(format!(
-                "`{}`: found {} inputs, needed numbers on a scale: indices have no distances; measure against a label instead",
-                input.array.name,
-                input.array.values.type_name()
-            ));
-        }
-        blocks.push(input.array.rows_of_numbers());
-    }
-    let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
-    concatenate(Axis(1), &views).map_err(|error| error.to_string())
 }

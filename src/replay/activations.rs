@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis, concatenate};
 
 use super::{FeedInputs, ReplayError, Session};
 use crate::graph::{Pooling, Tap};
@@ -21,11 +21,11 @@ pub struct Activations {
 pub struct Replayed {
     /// The activations of each tap, in the order of the taps.
     pub taps: Vec<Activations>,
-    /// The output that the loss is computed from.
+    /// The output that the loss is computed from, several of them side by side.
     pub output: Option<Activations>,
 }
 
-/// Runs all samples in batches and reads out the taps, and the named output as it is.
+/// Runs all samples in batches and reads out the taps, and the named outputs as they are.
 ///
 /// `go_on` is asked before each batch.
 ///
@@ -36,12 +36,12 @@ pub fn replay(
     session: &mut Session,
     inputs: &FeedInputs,
     taps: &[Tap],
-    output: Option<&str>,
+    outputs: &[String],
     batch: usize,
     go_on: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<Replayed, ReplayError> {
     let rows = inputs.rows();
-    let flat = output.map(Tap::flat);
+    let flat: Vec<Tap> = outputs.iter().map(|output| Tap::flat(output)).collect();
     let wanted: Vec<&Tap> = taps.iter().chain(&flat).collect();
     let names: Vec<&str> = wanted.iter().map(|tap| tap.name.as_str()).collect();
     let mut collected: Vec<Vec<f32>> = vec![Vec::new(); wanted.len()];
@@ -74,7 +74,13 @@ pub fn replay(
         }
     });
     let taps = arrays.by_ref().take(taps.len()).collect::<Result<_, _>>()?;
-    Ok(Replayed { taps, output: arrays.next().transpose()? })
+    let outputs: Vec<Activations> = arrays.collect::<Result<_, _>>()?;
+    let views: Vec<_> = outputs.iter().map(|output| output.values.view()).collect();
+    // As many rows each: those of the inputs.
+    let joined = concatenate(Axis(1), &views).ok();
+    let names: Vec<&str> = outputs.iter().map(|output| output.tap.as_str()).collect();
+    let output = joined.map(|values| Activations { tap: names.join("`, `"), values });
+    Ok(Replayed { taps, output })
 }
 
 /// Checks that batches fit a graph whose batch axis is fixed: it takes batches of just that size.

@@ -102,6 +102,7 @@ mod tests {
             columns,
             points: points.iter().map(|&(step, value)| (step, value, None)).collect(),
             doubtful: Vec::new(),
+            thinned_from: None,
         }
     }
 

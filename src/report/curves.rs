@@ -1,14 +1,17 @@
 //! Curves over training: those of a result folder, and those in other people's files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::query::parquet;
+use super::query::{parquet, query_each};
 use super::{Answer, ReportError, query};
-use crate::dynamics::{Curve, CurveError};
+use crate::dynamics::{Curve, CurveError, thin};
 use crate::table::{CurveColumns, Folder};
+
+/// Checkpoints that curves are drawn through at most: finding where they turn takes the square of that.
+const MOST: usize = 2_000;
 
 /// A curve that is not checked yet, with what it is of.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +22,8 @@ pub struct NamedCurve {
     pub points: Vec<(u64, f64, Option<f64>)>,
     /// The steps whose value hangs on one held-out sample, as its flag says.
     pub doubtful: Vec<u64>,
+    /// How many checkpoints there are, where points were taken of only some of them.
+    pub thinned_from: Option<usize>,
 }
 
 impl NamedCurve {
@@ -47,13 +52,23 @@ pub struct Columns {
 
 /// The curves of a result folder: every measure of every layer, and the network's own loss and accuracy.
 ///
-/// `usable-curve` is left out: it has several values a checkpoint.
+/// `usable-curve` is left out: it has several values a checkpoint. Of more than 2,000 checkpoints so many are taken, evenly
+/// over ln(1 + step) and the same for all curves.
 ///
 /// # Errors
 ///
 /// [`ReportError`] when the folder cannot be read.
 pub fn curves(folder: &Folder) -> Result<Vec<NamedCurve>, ReportError> {
-    let network = query(folder, "SELECT step, run, loss, accuracy, n_samples FROM checkpoints")?;
+    let mut network = query(folder, "SELECT step, run, loss, accuracy, n_samples FROM checkpoints")?;
+    let steps: Vec<u64> = network.rows.iter().filter_map(|row| row[0].as_u64()).collect();
+    let kept = thin(&steps, MOST);
+    let thinned_from = (kept.len() < steps.len()).then_some(steps.len());
+    let mut only = String::new();
+    if thinned_from.is_some() {
+        network.rows.retain(|row| row[0].as_u64().is_some_and(|step| kept.binary_search(&step).is_ok()));
+        let numbers: Vec<String> = kept.iter().map(u64::to_string).collect();
+        only = format!(" AND step IN ({})", numbers.join(", "));
+    }
     let mut all = Vec::new();
     for (measure, place) in [("loss", 2), ("accuracy", 3)] {
         let points = network.rows.iter().filter_map(|row| {
@@ -68,56 +83,71 @@ pub fn curves(folder: &Folder) -> Result<Vec<NamedCurve>, ReportError> {
                 columns: CurveColumns { run, measure: measure.to_owned(), ..CurveColumns::default() },
                 points,
                 doubtful: Vec::new(),
+                thinned_from: None,
             });
         }
     }
-    let rows = query(
-        folder,
+    let mut measured = Measured::default();
+    let sql = format!(
         "SELECT step, value, std_error, flags, run, tap, tap_index, measure, variable, given, class, subset, estimator, \
-         parameters FROM measurements WHERE value IS NOT NULL AND measure <> 'usable-curve'",
-    )?;
-    all.extend(of_rows(&rows.rows));
+         parameters FROM measurements WHERE value IS NOT NULL AND measure <> 'usable-curve'{only}"
+    );
+    query_each(folder, &sql, |row| measured.take(&row))?;
+    all.extend(measured.curves);
+    for curve in &mut all {
+        curve.thinned_from = thinned_from;
+    }
     Ok(all)
 }
 
 /// The curves of rows of step, value, standard error, flags, and what the value is of.
-fn of_rows(rows: &[Vec<Value>]) -> Vec<NamedCurve> {
-    let mut all: Vec<NamedCurve> = Vec::new();
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for row in rows {
-        let Some((step, value)) = row[0].as_u64().zip(row[1].as_f64()) else { continue };
-        let key = serde_json::to_string(&row[4..]).expect("values can be written as JSON");
-        let place = *places.entry(key).or_insert_with(|| {
-            let text = |place: usize| row[place].as_str().map(str::to_owned);
-            all.push(NamedCurve {
-                columns: CurveColumns {
-                    run: text(4).unwrap_or_default(),
-                    tap: text(5),
-                    tap_index: row[6].as_u64(),
-                    measure: text(7).unwrap_or_default(),
-                    variable: text(8),
-                    given: text(9),
-                    class: text(10),
-                    subset: text(11),
-                    estimator: text(12),
-                    parameters: text(13),
-                },
-                points: Vec::new(),
-                doubtful: Vec::new(),
-            });
-            all.len() - 1
+#[derive(Default)]
+struct Measured {
+    curves: Vec<NamedCurve>,
+    places: HashMap<Vec<Value>, usize>,
+}
+
+impl Measured {
+    fn take(&mut self, row: &[Value]) {
+        let Some((step, value)) = row[0].as_u64().zip(row[1].as_f64()) else { return };
+        let place = self.places.get(&row[4..]).copied().unwrap_or_else(|| {
+            self.places.insert(row[4..].to_vec(), self.curves.len());
+            self.curves.push(curve_of(row));
+            self.curves.len() - 1
         });
-        all[place].points.push((step, value, row[2].as_f64()));
+        let curve = &mut self.curves[place];
+        curve.points.push((step, value, row[2].as_f64()));
         if row[3].as_array().into_iter().flatten().any(|flag| flag == "one-sample-decides") {
-            all[place].doubtful.push(step);
+            curve.doubtful.push(step);
         }
     }
-    all
+}
+
+/// A curve without points, of what a row is of.
+fn curve_of(row: &[Value]) -> NamedCurve {
+    let text = |place: usize| row[place].as_str().map(str::to_owned);
+    NamedCurve {
+        columns: CurveColumns {
+            run: text(4).unwrap_or_default(),
+            tap: text(5),
+            tap_index: row[6].as_u64(),
+            measure: text(7).unwrap_or_default(),
+            variable: text(8),
+            given: text(9),
+            class: text(10),
+            subset: text(11),
+            estimator: text(12),
+            parameters: text(13),
+        },
+        points: Vec::new(),
+        doubtful: Vec::new(),
+        thinned_from: None,
+    }
 }
 
 /// The curves of a `.csv` file with a header, or of a `.parquet` file.
 ///
-/// Cells that are empty or not a number make no point.
+/// Cells that are empty or not a number make no point. Of more than 2,000 steps so many are taken.
 ///
 /// # Errors
 ///
@@ -166,10 +196,19 @@ pub fn curves_of_file(path: &Path, columns: &Columns) -> Result<Vec<NamedCurve>,
                 let tap = (!by.is_empty()).then_some(key);
                 let measure = columns.values[index].clone();
                 let columns = CurveColumns { run: run.clone(), tap, measure, ..CurveColumns::default() };
-                all.push(NamedCurve { columns, points: Vec::new(), doubtful: Vec::new() });
+                all.push(NamedCurve { columns, points: Vec::new(), doubtful: Vec::new(), thinned_from: None });
                 all.len() - 1
             });
             all[place].points.push((at, number, errors.get(index).and_then(|&place| self::number(&row[place]))));
+        }
+    }
+    let steps: BTreeSet<u64> = all.iter().flat_map(|curve| curve.points.iter().map(|point| point.0)).collect();
+    let steps: Vec<u64> = steps.into_iter().collect();
+    let kept = thin(&steps, MOST);
+    if kept.len() < steps.len() {
+        for curve in &mut all {
+            curve.points.retain(|point| kept.binary_search(&point.0).is_ok());
+            curve.thinned_from = Some(steps.len());
         }
     }
     Ok(all)
@@ -217,10 +256,35 @@ mod tests {
             row
         };
         let rows = [row(4, 1.0, &[]), row(0, 2.0, &["constant-units"]), row(2, 332.0, &["one-sample-decides"])];
+        let of_rows = |rows: &[Vec<Value>]| {
+            let mut measured = Measured::default();
+            for row in rows {
+                measured.take(row);
+            }
+            measured.curves
+        };
         let curves = of_rows(&[&rows[..], &[row(8, 3.0, &[])]].concat());
         assert_eq!((curves.len(), curves[0].points.len(), curves[0].doubtful.as_slice()), (1, 4, [2].as_slice()));
         assert_eq!(curves[0].curve().unwrap().steps(), [0, 4, 8]);
         // Too few are left.
         assert_eq!(of_rows(&rows)[0].curve(), Err(CurveError::TooFew { found: 2 }));
+    }
+
+    #[test]
+    fn of_very_many_checkpoints_some_are_taken_and_that_is_told() {
+        let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+        let line = |step: u64| format!("{step},{}\n", if step < 30_000 { 1.0 } else { 3.0 });
+        let lines: String = (0..10_000).map(|place| line(place * 10)).collect();
+        std::io::Write::write_all(&mut file, format!("step,loss\n{lines}").as_bytes()).unwrap();
+        let columns =
+            Columns { step: "step".to_owned(), values: vec!["loss".to_owned()], std_errors: vec![], by: vec![] };
+        let curves = curves_of_file(file.path(), &columns).unwrap();
+        assert_eq!((curves.len(), curves[0].thinned_from), (1, Some(10_000)));
+        assert!((1_800..=MOST).contains(&curves[0].points.len()), "{}", curves[0].points.len());
+        let found = super::super::phases(&curves, &super::super::PhaseSettings::default());
+        let jump = found.phases.iter().find(|row| row.method == "change-points" && row.from_step > 0).unwrap();
+        // Checkpoints that were taken lie less than one part in a hundred apart by then.
+        assert!((30_000..30_300).contains(&jump.from_step), "{jump:?}");
+        assert!(jump.settings.contains(r#""thinned_from":10000"#), "{}", jump.settings);
     }
 }

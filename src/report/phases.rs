@@ -1,5 +1,6 @@
 //! Phases and lags of curves, as rows.
 
+use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -49,18 +50,22 @@ pub struct Phases {
 /// The phases of every curve, and the lags between those that compare.
 #[must_use]
 pub fn phases(curves: &[NamedCurve], settings: &PhaseSettings) -> Phases {
-    let mut found = Phases::default();
-    let mut events = Vec::new();
-    for named in curves {
-        let result = named.curve().and_then(|curve| {
+    let results: Vec<_> = curves
+        .par_iter()
+        .map(|named| {
+            let curve = named.curve()?;
             let raw = settings.of(&named.columns.measure, &curve, Smooth::None);
             let smooth = ThreePhases { smooth: Smooth::Median3, ..raw };
             let changes = ChangePoints { errors: settings.errors, ..ChangePoints::default() };
             let mut rows = rows(named, "three-phases", &raw, raw.phases(&curve)?);
             rows.extend(self::rows(named, "three-phases-median", &smooth, smooth.phases(&curve)?));
             rows.extend(self::rows(named, "change-points", &changes, changes.phases(&curve)));
-            Ok((rows, events_of(&curve, &smooth)?, with_left_out(&smooth, &named.doubtful)))
-        });
+            Ok((rows, events_of(&curve, &smooth)?, with_what_was_left_out(&smooth, named)))
+        })
+        .collect();
+    let mut found = Phases::default();
+    let mut events = Vec::new();
+    for (named, result) in curves.iter().zip(results) {
         match result {
             Ok((rows, of_curve, settings)) => {
                 found.phases.extend(rows);
@@ -135,7 +140,7 @@ impl PhaseSettings {
 }
 
 fn rows(named: &NamedCurve, method: &str, settings: &impl Serialize, phases: Vec<Phase>) -> Vec<PhaseRow> {
-    let settings = with_left_out(settings, &named.doubtful);
+    let settings = with_what_was_left_out(settings, named);
     let row = |phase: Phase| PhaseRow {
         curve: named.columns.clone(),
         phase: word(&phase.name),
@@ -194,11 +199,15 @@ fn word(value: &impl Serialize) -> String {
     value.as_str().map(str::to_owned).unwrap_or_default()
 }
 
-/// Settings as JSON, with the steps whose value hangs on one sample and is left out, where there are any.
-fn with_left_out(settings: &impl Serialize, doubtful: &[u64]) -> String {
+/// Settings as JSON, with the steps whose value hangs on one sample and is left out, and of how many checkpoints points
+/// were taken, where that is to be told.
+fn with_what_was_left_out(settings: &impl Serialize, named: &NamedCurve) -> String {
     let mut settings: Value = serde_json::to_value(settings).expect("settings can be written as JSON");
-    if !doubtful.is_empty() {
-        settings["left_out"] = json!(doubtful);
+    if !named.doubtful.is_empty() {
+        settings["left_out"] = json!(named.doubtful);
+    }
+    if let Some(checkpoints) = named.thinned_from {
+        settings["thinned_from"] = json!(checkpoints);
     }
     settings.to_string()
 }

@@ -5,14 +5,17 @@ use std::io::Write;
 use std::path::Path;
 
 use polars::prelude::{
-    AnyValue, IntoLazy, LazyFrame, ParquetWriter, PlRefPath, PolarsResult, ScanArgsParquet, Series,
-    SortMultipleOptions, UnionArgs, col, concat, lit,
+    AnyValue, DataFrame, DataType, LazyFrame, ParquetWriter, PlRefPath, PolarsResult, ScanArgsParquet, Series,
+    UnionArgs, col, concat, lit, polars_err,
 };
 use polars::sql::SQLContext;
 use serde_json::{Number, Value};
 
 use super::{Answer, ReportError, Runs};
 use crate::table::Folder;
+
+/// What the path of a part is called while its step is taken from it.
+const PATH: &str = "path of the part";
 
 /// Answers a query over the tables of a folder, whose rows come in the order of the steps.
 ///
@@ -22,6 +25,18 @@ use crate::table::Folder;
 pub fn query(folder: &Folder, sql: &str) -> Result<Answer, ReportError> {
     let folders = [(None, folder)];
     execute(&folders, sql).and_then(rows).map_err(|error| failed(&folders, &error))
+}
+
+/// As [`query`], for more rows than should lie in memory as an [`Answer`].
+///
+/// # Errors
+///
+/// [`ReportError::Query`] with what polars says.
+pub(super) fn query_each(folder: &Folder, sql: &str, take: impl FnMut(Vec<Value>)) -> Result<(), ReportError> {
+    let folders = [(None, folder)];
+    let frame = execute(&folders, sql).and_then(LazyFrame::collect).map_err(|error| failed(&folders, &error))?;
+    for_each(&frame, take);
+    Ok(())
 }
 
 /// Answers a query over the tables of one run, or of several on top of each other, told apart by the column `run`.
@@ -85,7 +100,7 @@ fn execute(folders: &[(Option<&str>, &Folder)], sql: &str) -> PolarsResult<LazyF
             let frame = if by_step {
                 scan(folder, table)?
             } else {
-                LazyFrame::scan_parquet(PlRefPath::try_from_path(&folder.table(table))?, ScanArgsParquet::default())?
+                LazyFrame::scan_parquet(PlRefPath::try_from_path(&folder.table(table))?, plain())?
             };
             frames.push(match name {
                 Some(name) => frame.with_columns([lit(*name).alias("run")]),
@@ -100,34 +115,51 @@ fn execute(folders: &[(Option<&str>, &Folder)], sql: &str) -> PolarsResult<LazyF
 
 /// All rows of a Parquet file.
 pub(super) fn parquet(path: &Path) -> PolarsResult<Answer> {
-    rows(LazyFrame::scan_parquet(PlRefPath::try_from_path(path)?, ScanArgsParquet::default())?)
+    rows(file(path)?)
 }
 
 fn rows(frame: LazyFrame) -> PolarsResult<Answer> {
     let frame = frame.collect()?;
-    let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
-    let mut rows = vec![Vec::with_capacity(columns.len()); frame.height()];
-    for column in frame.columns() {
-        let series = column.as_materialized_series();
-        for (row, value) in rows.iter_mut().zip(series.rechunk().iter()) {
-            row.push(json(&value));
-        }
-    }
+    let columns = frame.get_column_names().iter().map(ToString::to_string).collect();
+    let mut rows = Vec::with_capacity(frame.height());
+    for_each(&frame, |row| rows.push(row));
     Ok(Answer { columns, rows })
 }
 
-/// A table with `step` in front, sorted by it.
+fn for_each(frame: &DataFrame, mut take: impl FnMut(Vec<Value>)) {
+    let columns: Vec<_> = frame.columns().iter().map(|column| column.as_materialized_series().rechunk()).collect();
+    let mut columns: Vec<_> = columns.iter().map(Series::iter).collect();
+    for _ in 0..frame.height() {
+        take(columns.iter_mut().map(|column| column.next().map_or(Value::Null, |value| json(&value))).collect());
+    }
+}
+
+/// A table with `step` in front, in the order of the steps; read as far as a query needs it.
 fn scan(folder: &Folder, table: &str) -> PolarsResult<LazyFrame> {
-    let whole = folder.whole(table);
-    let mut arguments = ScanArgsParquet::default();
-    arguments.hive_options.enabled = Some(whole.is_none());
-    let path = PlRefPath::try_from_path(&whole.unwrap_or_else(|| folder.table(table)))?;
-    let mut frame = LazyFrame::scan_parquet(path, arguments)?;
-    let names = frame.collect_schema()?.iter_names().filter(|name| *name != "step").cloned().collect::<Vec<_>>();
-    let columns: Vec<_> = [col("step")].into_iter().chain(names.into_iter().map(col)).collect();
-    let sorted = frame.select(columns).sort(["step"], SortMultipleOptions::default().with_maintain_order(true));
-    // Collected here, so that no optimization of the query loses the order.
-    Ok(sorted.collect()?.lazy())
+    if let Some(whole) = folder.whole(table) {
+        return file(&whole);
+    }
+    let parts = folder.parts_in_order(table).map_err(|error| polars_err!(ComputeError: "{error}"))?;
+    let parts = parts.iter().map(|part| PlRefPath::try_from_path(part)).collect::<PolarsResult<Vec<_>>>()?;
+    let arguments = ScanArgsParquet { include_file_paths: Some(PATH.into()), ..plain() };
+    let mut frame = LazyFrame::scan_parquet_files(parts.into(), arguments)?;
+    let names = frame.collect_schema()?.iter_names().filter(|name| *name != PATH).cloned().collect::<Vec<_>>();
+    let step = col(PATH).str().extract(lit(r"step=(\d+)[/\\]part\.parquet$"), 1).cast(DataType::Int64).alias("step");
+    let columns: Vec<_> = std::iter::once(step).chain(names.into_iter().map(col)).collect();
+    Ok(frame.select(columns))
+}
+
+/// One Parquet file.
+fn file(path: &Path) -> PolarsResult<LazyFrame> {
+    LazyFrame::scan_parquet(PlRefPath::try_from_path(path)?, plain())
+}
+
+/// Files of just the columns that lie in them, whatever the folders above are called: brackets and stars stand for
+/// themselves, and `step=9` is no column.
+fn plain() -> ScanArgsParquet {
+    let mut arguments = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
+    arguments.hive_options.enabled = Some(false);
+    arguments
 }
 
 fn json(value: &AnyValue<'_>) -> Value {

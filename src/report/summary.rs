@@ -25,7 +25,7 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
         folder,
         "SELECT step, tap_index, tap, measure, variable, given, subset, estimator, unit, parameters, value, std_error, flags \
          FROM measurements WHERE measure IN ('information', 'usable', 'usable-given', 'reconstruction', 'gradient-snr', \
-         'typical-overlap') \
+         'mixture-snr', 'codebook-relevance', 'codebook-gap', 'typical-overlap') \
          ORDER BY step, tap_index",
     )?;
     let steps: Vec<i64> = checkpoints.rows.iter().filter_map(|row| row[0].as_i64()).collect();
@@ -87,7 +87,7 @@ pub fn summary(folder: &Folder) -> Result<String, ReportError> {
 fn readable(folder: &Folder) -> Result<String, ReportError> {
     let rows = query(
         folder,
-        "SELECT step, tap_index, tap, variable, estimator, parameters, value, flags FROM measurements \
+        "SELECT step, tap_index, tap, variable, estimator, parameters, value, flags, subset FROM measurements \
          WHERE measure = 'usable-fraction' ORDER BY step, tap_index",
     )?;
     let word = |row: &[Value], place: usize| row[place].as_str().unwrap_or_default().to_owned();
@@ -95,7 +95,8 @@ fn readable(folder: &Folder) -> Result<String, ReportError> {
     let mut taps: BTreeMap<u64, String> = BTreeMap::new();
     for row in &rows.rows {
         if !columns.iter().any(|(parameters, _)| **parameters == row[5]) {
-            columns.push((&row[5], format!("{}, {}", word(row, 3), word(row, 4))));
+            let subset = row[8].as_str().map(|subset| format!(", {subset}")).unwrap_or_default();
+            columns.push((&row[5], format!("{}, {}{subset}", word(row, 3), word(row, 4))));
         }
         taps.insert(row[1].as_u64().unwrap_or(0), word(row, 2));
     }
@@ -153,15 +154,14 @@ fn frozen(checkpoints: &Answer) -> String {
 }
 
 /// The rows of each measure with all its parameters, in the order of the pipeline file.
-///
-/// Rows of one measure have one name here: those of others are not asked for.
 fn by_measure(answer: &Answer) -> Vec<Vec<&[Value]>> {
-    let place = answer.column("parameters").expect("the query names it");
-    let mut groups: Vec<(&Value, Vec<&[Value]>)> = Vec::new();
+    let [name, parameters] = ["measure", "parameters"].map(|column| answer.column(column).expect("the query names it"));
+    let mut groups: Vec<([&Value; 2], Vec<&[Value]>)> = Vec::new();
     for row in &answer.rows {
-        match groups.iter_mut().find(|(parameters, _)| **parameters == row[place]) {
+        let own = [&row[name], &row[parameters]];
+        match groups.iter_mut().find(|(other, _)| *other == own) {
             Some((_, rows)) => rows.push(row),
-            None => groups.push((&row[place], vec![row])),
+            None => groups.push((own, vec![row])),
         }
     }
     groups.into_iter().map(|(_, rows)| rows).collect()

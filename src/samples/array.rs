@@ -141,6 +141,15 @@ impl Values {
         }))
     }
 
+    /// One of `fold` equal parts along an axis.
+    pub(super) fn part(&self, (slot, fold): (usize, usize), axis: usize) -> Self {
+        map_any!(self, array => {
+            let width = array.len_of(Axis(axis)) / fold;
+            let part = array.slice_axis(Axis(axis), Slice::from(slot * width..(slot + 1) * width));
+            part.as_standard_layout().into_owned()
+        })
+    }
+
     /// Whether the values are floating-point.
     #[must_use]
     pub fn is_float(&self) -> bool {

@@ -53,8 +53,9 @@ impl Blocks {
 
     /// The blocks as samples of their own: joined inputs, the id of the first member, and labels.
     ///
-    /// A block of one sample, or of one in a context, has its labels. Of one with different samples `digit-1` is the label
-    /// of the first slot, `digit-2` that of the second, and so on; `digit` stands for all of them together.
+    /// A block of one sample, or of one in a context, has its labels. Where slots have different samples, `digit-1` is the
+    /// label of the first, `digit-2` that of the second, and so on; where none of them comes first, `digit` stands for all of
+    /// them together.
     ///
     /// # Errors
     ///
@@ -79,8 +80,11 @@ impl Blocks {
         let first: Vec<usize> = members.iter().map(|block| block[0]).collect();
         let mut labels: Vec<Column> = match self.filled {
             Filled::Replicated | Filled::Contextual => samples.labels.iter().map(|label| label.at(&first)).collect(),
-            Filled::Batched => samples.labels.iter().flat_map(|label| self.by_slot(label, members)).collect(),
+            Filled::Batched => samples.labels.iter().filter_map(|label| together(label, members)).collect(),
         };
+        if self.has_slots() {
+            labels.extend(samples.labels.iter().flat_map(|label| self.by_slot(label, members)));
+        }
         labels.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Samples {
             inputs: samples.inputs.iter().map(join).collect::<Result<_, _>>()?,
@@ -89,31 +93,61 @@ impl Blocks {
         })
     }
 
-    /// A column for each slot, and where there are classes one for all slots together.
+    /// Whether the slots of a block have different samples.
+    #[must_use]
+    pub fn has_slots(&self) -> bool {
+        self.filled != Filled::Replicated
+    }
+
+    /// The samples of one slot of joined ones, counted from 0, with the labels of the blocks.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with inputs that are no joined ones.
+    pub fn part(&self, joined: &Samples, slot: usize) -> Result<Samples, String> {
+        let (fold, axis) = (self.fold.get(), self.axis.get());
+        let part = |input: &Input| {
+            let shape = input.array.values.shape();
+            if shape.get(axis).is_none_or(|width| width % fold != 0) {
+                return Err(format!("found inputs of shape {shape:?}, needed {fold} slots along axis {axis}"));
+            }
+            let values = input.array.values.part((slot, fold), axis);
+            Ok(Input { name: input.name.clone(), array: Array { name: input.array.name.clone(), values } })
+        };
+        let inputs = joined.inputs.iter().map(part).collect::<Result<_, _>>()?;
+        Ok(Samples { inputs, labels: joined.labels.clone(), ids: joined.ids.clone() })
+    }
+
+    /// What a column or the inputs are called that are of one slot only, counted from 0: `digit-1` is the first.
+    #[must_use]
+    pub fn name_in(&self, slot: usize, name: &str) -> String {
+        format!("{name}-{}", slot + 1)
+    }
+
+    /// A column for each slot.
     fn by_slot(&self, label: &Column, members: &[Vec<usize>]) -> Vec<Column> {
         let of_slot = |slot: usize| {
             let rows: Vec<usize> = members.iter().map(|block| block[slot]).collect();
-            Column { name: format!("{}-{}", label.name, slot + 1), ..label.at(&rows) }
+            Column { name: self.name_in(slot, &label.name), ..label.at(&rows) }
         };
-        let mut columns: Vec<Column> = (0..self.fold.get()).map(of_slot).collect();
-        if let ColumnLabels::Classes { values, names } = &label.labels {
-            let word = |value: &i64| names.get(value).cloned().unwrap_or_else(|| value.to_string());
-            let all: Vec<Option<Vec<i64>>> =
-                members.iter().map(|block| block.iter().map(|&row| values[row]).collect()).collect();
-            let mut kinds: Vec<&Vec<i64>> = all.iter().flatten().collect();
-            kinds.sort_unstable();
-            kinds.dedup();
-            let number =
-                |block: &Vec<i64>| (0..).zip(&kinds).find(|(_, kind)| **kind == block).map(|(number, _)| number);
-            let names: BTreeMap<i64, String> = (0..)
-                .zip(&kinds)
-                .map(|(number, kind)| (number, kind.iter().map(word).collect::<Vec<_>>().join(" ")))
-                .collect();
-            let values = all.iter().map(|block| number(block.as_ref()?)).collect();
-            columns.push(Column { name: label.name.clone(), labels: ColumnLabels::Classes { values, names } });
-        }
-        columns
+        (0..self.fold.get()).map(of_slot).collect()
     }
+}
+
+/// One column for the classes of all slots together; none of numbers.
+fn together(label: &Column, members: &[Vec<usize>]) -> Option<Column> {
+    let ColumnLabels::Classes { values, names } = &label.labels else { return None };
+    let word = |value: &i64| names.get(value).cloned().unwrap_or_else(|| value.to_string());
+    let all: Vec<Option<Vec<i64>>> =
+        members.iter().map(|block| block.iter().map(|&row| values[row]).collect()).collect();
+    let mut kinds: Vec<&Vec<i64>> = all.iter().flatten().collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let number = |block: &Vec<i64>| (0..).zip(&kinds).find(|(_, kind)| **kind == block).map(|(number, _)| number);
+    let names: BTreeMap<i64, String> =
+        (0..).zip(&kinds).map(|(number, kind)| (number, kind.iter().map(word).collect::<Vec<_>>().join(" "))).collect();
+    let values = all.iter().map(|block| number(block.as_ref()?)).collect();
+    Some(Column { name: label.name.clone(), labels: ColumnLabels::Classes { values, names } })
 }
 
 #[cfg(test)]
@@ -166,6 +200,13 @@ mod tests {
         assert_eq!(names, ["digit", "digit-1", "digit-2"]);
         let ColumnLabels::Classes { values, names } = &joined.labels[0].labels else { panic!("classes") };
         assert_eq!((values, &names[&0], &names[&1]), (&vec![Some(0), Some(1)], &"3 0".to_owned(), &"4 1".to_owned()));
+        let second = batched.part(&joined, 1).unwrap();
+        let bytes: &[f32] = bytemuck::cast_slice(second.inputs[0].array.values.bytes());
+        assert_eq!((second.inputs[0].array.values.shape(), bytes), (&[2, 1, 2][..], &[0.0, 1.0, 10.0, 11.0][..]));
+        let contextual = blocks(2, Filled::Contextual).join(&samples(), &[vec![3, 0], vec![4, 1]]).unwrap();
+        let classes: Vec<_> = contextual.labels.iter().map(|column| (column.name.as_str(), &column.labels)).collect();
+        let ColumnLabels::Classes { values, .. } = classes[2].1 else { panic!("classes") };
+        assert_eq!((classes[0].1, classes[2].0, values), (classes[1].1, "digit-2", &vec![Some(0), Some(1)]));
         let last = Blocks { axis: NonZeroUsize::new(2).unwrap(), ..batched };
         let joined = last.join(&samples(), &[vec![3, 0]]).unwrap();
         let bytes: &[f32] = bytemuck::cast_slice(joined.inputs[0].array.values.bytes());

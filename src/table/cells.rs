@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, StringArray, StringBuilder, UInt64Array,
+    ArrayRef, BooleanArray, Float64Array, Float64Builder, Int64Array, ListBuilder, StringArray, StringBuilder,
+    UInt64Array,
 };
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,20 @@ impl Cells for Option<Vec<String>> {
 
     fn arrays(values: &[&Self]) -> Vec<ArrayRef> {
         texts(values.iter().map(|list| list.as_ref()))
+    }
+}
+
+impl Cells for Option<Vec<f64>> {
+    fn columns(about: About) -> Vec<Column> {
+        vec![Column::new(about, Kind::Reals, true)]
+    }
+
+    fn arrays(values: &[&Self]) -> Vec<ArrayRef> {
+        let mut list = ListBuilder::new(Float64Builder::new());
+        for row in values {
+            list.append_option(row.as_ref().map(|row| row.iter().copied().map(Some)));
+        }
+        vec![Arc::new(list.finish())]
     }
 }
 

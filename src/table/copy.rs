@@ -85,10 +85,9 @@ impl Folder {
         Ok(parts_among(names) != copy.listed)
     }
 
-    /// The one file to read a table of checkpoints from, where its parts were left in their store.
+    /// The one file to read a table of checkpoints from, where there is one.
     #[must_use]
     pub fn whole(&self, table: &str) -> Option<PathBuf> {
-        let is_copy = self.remote.as_ref().is_some_and(|remote| remote.copy.is_some());
-        Some(self.compacted(table)).filter(|path| is_copy && path.is_file())
+        Some(self.compacted(table)).filter(|path| path.is_file())
     }
 }

@@ -12,8 +12,8 @@ use super::put::When;
 use super::row::Rows;
 use super::schema::{Parts, Table, tables};
 use super::{
-    BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, Origin, PhaseRow, PositionRow, Provenance,
-    SampleRow, TableError, TypicalityRow, Unit, UnitRow, part,
+    AgreementRow, BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, Origin, PhaseRow, PositionRow,
+    Provenance, SampleRow, TableError, TypicalityRow, Unit, UnitRow, part,
 };
 
 /// A result folder, on this machine or in an object store.
@@ -271,12 +271,15 @@ impl Folder {
         self.write_of_plan(bindings)
     }
 
-    /// Writes how typical samples are, where that was asked for; what is there of this plan stays as it is.
+    /// Writes how typical samples are and how far densities agree, where that was asked for; what is there of this plan stays as it is.
     ///
     /// # Errors
     ///
     /// [`TableError::Write`], [`TableError::Encode`].
-    pub fn write_typicality(&self, rows: &[TypicalityRow]) -> Result<(), TableError> {
+    pub fn write_typicality(&self, rows: &[TypicalityRow], agreement: &[AgreementRow]) -> Result<(), TableError> {
+        if !agreement.is_empty() {
+            self.write_of_plan(agreement)?;
+        }
         if rows.is_empty() { Ok(()) } else { self.write_of_plan(rows) }
     }
 
@@ -371,10 +374,6 @@ impl Folder {
                 remote.store.names(&data, |name| name.contains("/step="))?.into_iter().map(|(name, _)| name).collect();
             let is_there = |table: &str, step: u64| names.contains(&format!("{table}/step={step}/part.parquet"));
             return Ok(units.iter().all(|unit| self.tables.iter().all(|table| is_there(table, unit.step))));
-        }
-        // Names are told at once; looking into all parts takes long, and is only worth it at the end.
-        if self.steps(CheckpointRow::TABLE)?.len() < units.len() {
-            return Ok(false);
         }
         for unit in units {
             if self.parts(unit.step)?.is_none() {
@@ -495,6 +494,18 @@ impl Folder {
         names.retain(|name| name.starts_with("step="));
         names.sort();
         Ok(names)
+    }
+
+    /// The parts of a table that are there, in the order of their steps.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Read`], [`TableError::Store`].
+    pub fn parts_in_order(&self, table: &str) -> Result<Vec<PathBuf>, TableError> {
+        let names = self.steps(table)?;
+        let mut steps: Vec<u64> = names.iter().filter_map(|name| name["step=".len()..].parse().ok()).collect();
+        steps.sort_unstable();
+        Ok(steps.into_iter().map(|step| self.part(table, step)).filter(|part| part.is_file()).collect())
     }
 
     pub(super) fn part(&self, table: &str, step: u64) -> PathBuf {

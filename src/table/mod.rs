@@ -31,6 +31,7 @@
 //! results/data/positions/step=500/part.parquet       one row a position of a target, where a measure keeps them
 //! results/data/bindings/part.parquet                 one row a weight of the graph, and the proof
 //! results/data/typicality/part.parquet               one row a sample and density, where the pipeline file asks for them
+//! results/data/agreement/part.parquet                one row for two of these densities
 //! results/data/phases/part.parquet                   one row a stretch of training of a curve
 //! results/data/lags/part.parquet                     one row a pair of curves and an event
 //! results/tables/measurements.parquet                all of a table in one file, once `infoplane finish` was run
@@ -70,8 +71,8 @@ pub use plan::Unit;
 pub use progress::Progress;
 pub use provenance::{Origin, Provenance};
 pub use row::{
-    BindingRow, CheckpointRow, CurveColumns, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow,
-    TypicalityRow, UnitRow,
+    AgreementRow, BindingRow, CheckpointRow, CurveColumns, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow,
+    SampleRow, TypicalityRow, UnitRow,
 };
 pub use schema::{Column, Kind, Parts, SCHEMA_VERSION, Table, schema_json, schema_markdown, tables};
 pub use standing::Standing;

@@ -21,6 +21,18 @@ use super::row::Rows;
 use super::schema::{Column, Kind, SCHEMA_VERSION};
 use super::{Origin, Provenance, TableError};
 
+/// Fewer rows than this are not compressed: it saves little, and a column of thousands of small files each takes a compressor
+/// and a decompressor of its own, which takes longer than all else of reading it.
+const FEW: usize = 1_000;
+
+/// Rows that are kept in memory until they are written, and that a reader takes at a time.
+const ROW_GROUP: usize = 1 << 17;
+
+/// How rows are compressed, where there are many.
+pub(super) fn compressed() -> Compression {
+    Compression::ZSTD(ZstdLevel::default())
+}
+
 /// Writes the rows of a checkpoint: the same rows and provenance give the same bytes.
 pub(super) fn write<R: Rows>(
     file: impl Write + Send,
@@ -33,7 +45,8 @@ pub(super) fn write<R: Rows>(
     let batch = RecordBatch::try_new(Arc::clone(&schema), R::file_arrays(rows)).map_err(|error| encode(path, error))?;
     let mut pairs = origin.pairs();
     pairs.extend(provenance.into_iter().flat_map(Provenance::pairs));
-    let mut writer = open(file, path, R::TABLE, schema, pairs)?;
+    let compression = if rows.len() < FEW { Compression::UNCOMPRESSED } else { compressed() };
+    let mut writer = open(file, path, R::TABLE, schema, pairs, compression)?;
     let written = writer.write(&batch).and_then(|()| writer.close());
     written.map(drop).map_err(|error| failed(path, error))
 }
@@ -45,20 +58,27 @@ pub(super) fn open<W: Write + Send>(
     table: &str,
     schema: SchemaRef,
     pairs: Vec<(&'static str, String)>,
+    compression: Compression,
 ) -> Result<ArrowWriter<W>, TableError> {
     let own = [
         ("infoplane.table", table.to_owned()),
         (SCHEMA, SCHEMA_VERSION.to_owned()),
         ("infoplane.version", env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    let pairs = own.into_iter().chain(pairs).map(|(key, value)| KeyValue::new(key.to_owned(), value));
+    let pairs = own.into_iter().chain(pairs).map(|(key, value)| pair(key, value));
     let properties = WriterProperties::builder()
         .set_created_by(concat!("infoplane ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(compression)
+        .set_max_row_group_row_count(Some(ROW_GROUP))
         .set_key_value_metadata(Some(pairs.collect()))
         .build();
     ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| failed(path, error))
+}
+
+/// Something that the metadata of a file say.
+pub(super) fn pair(key: &str, value: String) -> KeyValue {
+    KeyValue::new(key.to_owned(), value)
 }
 
 /// Columns as Arrow has them.
@@ -68,6 +88,7 @@ pub(super) fn schema(columns: &[Column]) -> SchemaRef {
             Kind::Text => DataType::Utf8,
             Kind::Texts => DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))),
             Kind::Real => DataType::Float64,
+            Kind::Reals => DataType::List(Arc::new(Field::new("item", DataType::Float64, true))),
             Kind::Integer => DataType::Int64,
             Kind::Id => DataType::UInt64,
             Kind::Truth => DataType::Boolean,
@@ -117,7 +138,8 @@ impl Found {
 pub(super) struct Words(Vec<KeyValue>);
 
 impl Words {
-    fn of(metadata: &ParquetMetaData) -> Self {
+    /// What the metadata of an open file say.
+    pub(super) fn of(metadata: &ParquetMetaData) -> Self {
         Self(metadata.file_metadata().key_value_metadata().cloned().unwrap_or_default())
     }
 
@@ -182,7 +204,8 @@ pub(super) fn metadata(path: &Path) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
     use crate::table::row::{
-        BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow, UnitRow,
+        AgreementRow, BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, SampleRow,
+        TypicalityRow, UnitRow,
     };
 
     #[track_caller]
@@ -199,6 +222,8 @@ mod tests {
         has_the_types_of_its_schema::<BindingRow>();
         has_the_types_of_its_schema::<SampleRow>();
         has_the_types_of_its_schema::<PositionRow>();
+        has_the_types_of_its_schema::<TypicalityRow>();
+        has_the_types_of_its_schema::<AgreementRow>();
         has_the_types_of_its_schema::<PhaseRow>();
         has_the_types_of_its_schema::<LagRow>();
         has_the_types_of_its_schema::<UnitRow>();

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::cells::About;
 use super::row::{
-    BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, Rows, SampleRow,
-    TypicalityRow, UnitRow,
+    AgreementRow, BindingRow, CheckpointRow, FailureRow, LagRow, MeasurementRow, PhaseRow, PositionRow, Rows,
+    SampleRow, TypicalityRow, UnitRow,
 };
 
 /// The version of the columns, in the metadata of every part.
-pub const SCHEMA_VERSION: &str = "6";
+pub const SCHEMA_VERSION: &str = "7";
 
 /// A table.
 #[derive(Clone, Debug, Serialize)]
@@ -72,6 +72,9 @@ pub enum Kind {
     /// Double precision.
     #[serde(rename = "float64")]
     Real,
+    /// A list of numbers in double precision.
+    #[serde(rename = "list<float64>")]
+    Reals,
     /// A signed integer.
     #[serde(rename = "int64")]
     Integer,
@@ -99,6 +102,7 @@ impl Kind {
             Self::Text => "string",
             Self::Texts => "list<string>",
             Self::Real => "float64",
+            Self::Reals => "list<float64>",
             Self::Integer => "int64",
             Self::Id => "uint64",
             Self::Truth => "bool",
@@ -140,6 +144,7 @@ pub fn tables() -> Vec<Table> {
         Table::of::<SampleRow>(),
         Table::of::<PositionRow>(),
         Table::of::<TypicalityRow>(),
+        Table::of::<AgreementRow>(),
         Table::of::<PhaseRow>(),
         Table::of::<LagRow>(),
         Table::of::<UnitRow>(),
@@ -186,7 +191,10 @@ mod tests {
             for column in &table.columns {
                 let named = format!("{}.{}", table.name, column.name);
                 assert!(column.meaning.ends_with('.'), "{named}: {}", column.meaning);
-                assert!(column.kind != Kind::Real || column.unit.is_some(), "{named} has no unit");
+                assert!(
+                    !matches!(column.kind, Kind::Real | Kind::Reals) || column.unit.is_some(),
+                    "{named} has no unit"
+                );
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What of the plan is there.
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Folder, TableError, Unit};
@@ -36,10 +37,10 @@ impl Folder {
         self.check_steps()?;
         let plan = &self.origin()?.plan;
         let units = self.units()?;
+        let parts = units.par_iter().map(|unit| self.parts(unit.step)).collect::<Result<Vec<_>, TableError>>()?;
         let mut standing = Standing { planned: units.len(), missing: Vec::new(), failed: Vec::new(), failed_rows: 0 };
-        for unit in units {
-            let parts = self.parts(unit.step)?.filter(|parts| parts.iter().all(|part| part.plan == *plan));
-            let Some(parts) = parts else {
+        for (unit, parts) in units.iter().zip(parts) {
+            let Some(parts) = parts.filter(|parts| parts.iter().all(|part| part.plan == *plan)) else {
                 standing.missing.push(unit.clone());
                 continue;
             };

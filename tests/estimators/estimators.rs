@@ -191,6 +191,9 @@ proptest! {
         let counter = Counter::new(points.view());
         let counts = counter.counts_below_each(&slices);
         let within = counter.counts_within_each(&slices);
+        // Neither of these is everywhere the larger one.
+        let crossed = [0, 1].map(|odd| (0..n).map(|point| radii[2 * ((point + odd) % 2)][point]).collect::<Vec<f64>>());
+        let counts_crossed = counter.counts_below_each(&[&crossed[0], &crossed[1]]);
         let (first, second) = neighbors.block_extents(1, &radii[1]);
         let block = |a: usize, b: usize, columns: std::ops::Range<usize>| {
             columns.map(|c| (points[[a, c]] - points[[b, c]]).abs()).fold(0.0, f64::max)
@@ -207,6 +210,9 @@ proptest! {
                 let count = |near: &dyn Fn(f64) -> bool| others.iter().filter(|&&other| near(block(point, other, 0..d))).count();
                 prop_assert_eq!(counts[place][point], count(&|distance| distance < radius));
                 prop_assert_eq!(within[place][point], count(&|distance| distance <= radius));
+            }
+            for (odd, counted) in counts_crossed.iter().enumerate() {
+                prop_assert_eq!(counted[point], counts[2 * ((point + odd) % 2)][point]);
             }
             let near = others.iter().filter(|&&other| block(point, other, 0..d) <= radii[1][point]);
             let extents = near.fold((0.0_f64, 0.0_f64), |(x, y), &other| {

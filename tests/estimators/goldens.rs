@@ -2,7 +2,7 @@
 //! written from the published formulas and compared there with the published programs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use infoplane::estimate::information::Estimator;
+use infoplane::estimate::information::{Estimator, donsker_varadhan};
 use infoplane::estimate::random::SplitMix64;
 use infoplane::estimate::{Estimate, Paired};
 use ndarray::Array2;
@@ -121,4 +121,22 @@ fn pairwise_bounds() {
 fn gaussian() {
     agree("{ gaussian = {} }", &uniform(), &[0.825_744_248_778_327_1]);
     agree("{ gaussian = {} }", &normal(), &[0.366_805_959_050_928]);
+}
+
+/// With the true critic, ln p(x, y) / p(x) p(y): the two terms over the pairs and over all 250,000 combinations.
+#[test]
+fn the_bound_of_donsker_and_varadhan_with_the_true_critic() {
+    let (x, y) = normal();
+    let rho = 0.75_f64;
+    let rest = 1.0 - rho * rho;
+    let critic = |x: f64, y: f64| -0.5 * rest.ln() - (rho * rho * (x * x + y * y) - 2.0 * rho * x * y) / (2.0 * rest);
+    let scores = Array2::from_shape_fn((500, 500), |(i, j)| critic(x[[i, 0]], y[[j, 0]]));
+    // Both terms were given to ten digits.
+    let bound = donsker_varadhan(scores.view());
+    assert!((bound - (0.366_899_112_2 - 0.002_049_994_5)).abs() < 1.5e-10, "{bound}");
+    // In expectation the first term is I(X; Y) and the second zero; the first scatters by rho over the root of 500, the second
+    // by about as much.
+    assert!((bound - -0.5 * rest.ln()).abs() < 3.0 * rho / 500_f64.sqrt(), "{bound}");
+    // A constant says nothing, however large it is.
+    assert!(donsker_varadhan(Array2::from_elem((4, 4), 1e4).view()).abs() < 1e-9);
 }

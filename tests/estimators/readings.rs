@@ -61,6 +61,22 @@ fn the_mean_of_the_pointwise_values_is_the_value_for_every_family() {
     }
 }
 
+/// What a probe says of held-out samples, as probabilities: those whose cross-entropy the value is made of. Of several decoders
+/// the mean probability, which is worth no less than they are on average.
+#[test]
+fn posteriors_are_worth_the_value() {
+    let (z, y) = looks(1, 2_000, 3, 1.5);
+    let split = halves(2_000);
+    for (text, slack) in [(LINEAR, 1e-12), ("nearest-mean = {}", 1e-12), ("mlp = { max-steps = 64 }", 0.05)] {
+        let posteriors = family(text).posteriors(z.view(), &y, &split, 3).unwrap();
+        assert!(posteriors.outer_iter().all(|row| (row.sum() - 1.0).abs() < 1e-9), "{text}");
+        let said = split.test.iter().enumerate().map(|(place, &row)| posteriors[[place, y.classes()[row]]].ln());
+        let reading = read(text, &z, &y);
+        let more = reading.label_entropy.unwrap() + said.sum::<f64>() / 1_000.0 - reading.usable.value;
+        assert!((-1e-12..=slack).contains(&more), "{text}: {more}");
+    }
+}
+
 #[test]
 fn the_classes_together_are_the_value() {
     let (z, y) = looks(2, 1_000, 2, 1.0);

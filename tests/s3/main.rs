@@ -6,6 +6,7 @@ mod archive;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod google;
 mod proxy;
 mod results;
 mod runs;

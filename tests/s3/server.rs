@@ -137,7 +137,8 @@ pub(crate) fn with_server(test: &str, body: impl Fn(&Server)) {
     assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

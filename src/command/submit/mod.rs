@@ -14,8 +14,9 @@ const SLURM: &str = include_str!("slurm.sh");
 const KUBERNETES: &str = include_str!("kubernetes.yaml");
 const HYPERQUEUE: &str = include_str!("hyperqueue.sh");
 
-/// Operations a second and thread, when the time of a task is guessed: a slow machine that shares its memory.
-const OPERATIONS: f64 = 5e8;
+/// Operations a second and thread, when the time of a task is guessed. The pipelines of this repository run at 3e9 to 2e11
+/// of them on a thread of a server.
+const OPERATIONS: f64 = 2.5e9;
 /// To start, to read the first checkpoint from afar, and to spare.
 const LEAST_MINUTES: u64 = 20;
 /// Tasks of a Kubernetes job that run at a time, unless there are fewer.

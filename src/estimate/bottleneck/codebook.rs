@@ -59,6 +59,8 @@ pub struct Coded {
     pub relevance: Estimate,
     /// The codeword of each held-out block, in the order of `split.test`.
     pub codewords: Vec<usize>,
+    /// The codewords themselves, one a row: the samples of a block side by side.
+    pub centers: Array2<f64>,
 }
 
 impl Codebook {
@@ -128,7 +130,7 @@ impl Codebook {
         if relevance.value < 0.0 {
             relevance.flag(Flag::Negative);
         }
-        Ok(Coded { rate, relevance, codewords: codes })
+        Ok(Coded { rate, relevance, codewords: codes, centers: codewords })
     }
 
     /// The best codewords of several beginnings, the codeword of each block, and whether nothing moved in the end.
@@ -176,14 +178,14 @@ impl Codebook {
 }
 
 /// The samples of each block side by side.
-fn joined(layer: ArrayView2<'_, f64>, blocks: &[&[usize]]) -> Array2<f64> {
+pub(super) fn joined(layer: ArrayView2<'_, f64>, blocks: &[&[usize]]) -> Array2<f64> {
     let d = layer.ncols();
     let width = d * blocks.first().map_or(0, |block| block.len());
     Array2::from_shape_fn((blocks.len(), width), |(block, column)| layer[[blocks[block][column / d], column % d]])
 }
 
 /// The nearest codeword of each block, of equals the first, and its squared distance.
-fn nearest(blocks: &Array2<f64>, codewords: &Array2<f64>) -> (Vec<usize>, Vec<f64>) {
+pub(super) fn nearest(blocks: &Array2<f64>, codewords: &Array2<f64>) -> (Vec<usize>, Vec<f64>) {
     let of_block = |block: ndarray::ArrayView1<'_, f64>| {
         let distances = codewords.outer_iter().map(|codeword| {
             block.iter().zip(codeword).map(|(value, code)| (value - code) * (value - code)).sum::<f64>()

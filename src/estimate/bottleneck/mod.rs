@@ -7,6 +7,7 @@
 //! | `iteration` | the self-consistent equations at one trade-off |
 //! | `frontier` | the curve over all trade-offs, and how far an encoder is from it |
 //! | `codebook` | quantizers of a representation, and what they cost and keep |
+//! | `placed` | where such a quantizer lies beside the frontier |
 //! | `gaussian` | the curve of jointly normal variables, in closed form |
 
 mod codebook;
@@ -15,12 +16,14 @@ mod frontier;
 mod gaussian;
 mod iteration;
 mod joint;
+mod placed;
 
 pub use codebook::{Codebook, Coded};
 pub use encoder::Encoder;
 pub use frontier::{Bottleneck, Frontier, Gap, Point, Randomness};
 pub use gaussian::gaussian_relevance;
 pub use joint::Joint;
+pub use placed::Placed;
 
 /// What a sum of terms p ln(p/q) is where it cannot be negative but for rounding.
 fn not_negative(information: f64) -> f64 {

@@ -1,10 +1,11 @@
 //! The leading eigenvectors of a wide covariance, without ever forming it: block Lanczos with full
 //! orthogonalization.
 //!
-//! Passes over the matrix run in single precision until the directions are roughly right, and in double precision from
-//! there, mostly one: what single precision rounded is then judged, and mended, in double.
+//! Directions are guessed from some of the samples, then passes over all run in single precision until the directions are
+//! roughly right, two or three mostly, and in double precision from there, mostly one: what was guessed and what single
+//! precision rounded is then judged, and mended, in double.
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::kernels::TILE;
 use super::passes::{Image, Rows};
@@ -13,12 +14,20 @@ use crate::estimate::columns::Element;
 use crate::estimate::matrix::double as matrix;
 use crate::estimate::random::SplitMix64;
 
-/// Directions iterated beyond those wanted, for speed of convergence.
-const SPARE: usize = 4;
+/// Directions iterated beyond those wanted, for speed of convergence: a pass costs little more with them.
+const SPARE: usize = 16;
 
-/// The residual |Sv − λv| at which passes in single precision have done what they can, as parts of λ and of the largest
-/// one, of which their rounding is a part.
-const ROUGH: (f64, f64) = (1e-5, 1e-6);
+/// Samples, about, from which the directions are guessed that all samples are iterated from.
+const FEW: usize = 1000;
+
+/// How many times as many there must be for that to save time.
+const WORTH_GUESSING: usize = 4;
+
+/// The residual |Sv − λv| at which a guess is good enough, as parts of λ and of the largest one.
+const GUESSED: (f64, f64) = (0.1, 0.1);
+
+/// The same after passes in single precision, whose rounding is a part of the largest.
+const ROUGH: (f64, f64) = (5e-5, 1e-6);
 
 /// The residual at which a direction is accepted, in double precision. The error of λ is of second order in the first;
 /// below the second the residual is rounding.
@@ -66,6 +75,11 @@ impl Leading {
         let rank = directions.values.len();
         Self { directions, scores: self.scores.slice_move(s![.., ..rank]) }
     }
+
+    /// The first ones.
+    fn first(self, count: usize) -> Self {
+        Self { directions: self.directions.first(count), scores: self.scores.slice_move(s![.., ..count]) }
+    }
 }
 
 /// The `wanted` largest eigenvalues of the centered matrix's Gram matrix with their directions, one a row.
@@ -81,31 +95,53 @@ pub(super) fn leading<T: Element>(
     let scale = deviation.log2().round().exp2();
     let rows = Rows { samples, means, scale };
     let mut random = SplitMix64::new(0);
-    let n_started = (wanted + SPARE).next_multiple_of(TILE);
-    let start = Array2::from_shape_simple_fn((n_started, samples.ncols()), || random.normal_pair().0);
-    let roughly = iterate(start.clone(), wanted, ROUGH, |block| Image {
+    let width = (wanted + SPARE).next_multiple_of(TILE);
+    let mut start = Array2::from_shape_simple_fn((width, samples.ncols()), || random.uniform() - 0.5);
+    let apart = samples.nrows() / FEW;
+    if apart >= WORTH_GUESSING {
+        let few = Rows { samples: samples.slice(s![..;apart, ..]), means, scale };
+        let guessed = iterate(start.view(), wanted, Until::Promising(GUESSED), |block| few.image::<f32>(block))?;
+        start = guessed.map_or(start, |guessed| guessed.next);
+    }
+    let roughly = iterate(start.view(), wanted, Until::Promising(ROUGH), |block| Image {
         scores: Array2::zeros((0, 0)),
         ..rows.image::<f32>(block)
     })?;
-    let start = roughly.map_or(start, |roughly| roughly.directions.axes);
-    let found = iterate(start, wanted, FINE, |block| rows.image::<f64>(block))?;
-    Ok(found.map(|found| Leading {
-        directions: found.directions.first(wanted),
-        scores: found.scores.slice_move(s![.., ..wanted]),
-    }))
+    if let Some(roughly) = roughly {
+        start = roughly.next.slice_move(s![..wanted, ..]);
+    }
+    let found = iterate(start.view(), wanted, Until::Found(FINE), |block| rows.image::<f64>(block))?;
+    Ok(found.map(|found| found.leading.first(wanted)))
+}
+
+/// When directions are good enough: by their residuals |Sv − λv|, as parts of λ and of the largest one.
+#[derive(Clone, Copy)]
+enum Until {
+    /// They are.
+    Found((f64, f64)),
+    /// Their products are expected to be: these have what is left of other directions in the ratio of the eigenvalues.
+    Promising((f64, f64)),
+}
+
+/// Where an iteration arrived.
+struct Arrived {
+    leading: Leading,
+    /// The products with the directions over their eigenvalues, which are nearer than these: a step of a power iteration
+    /// for nothing.
+    next: Array2<f64>,
 }
 
 /// The largest eigenvalues of what `image` multiplies directions with, those of `start` at first.
 fn iterate(
-    start: Array2<f64>,
+    start: ArrayView2<'_, f64>,
     wanted: usize,
-    (of_own, of_largest): (f64, f64),
+    until: Until,
     image: impl Fn(ArrayView2<'_, f64>) -> Image,
-) -> Result<Option<Leading>, EstimateError> {
+) -> Result<Option<Arrived>, EstimateError> {
     let (width, d) = start.dim();
     let mut basis = Array2::zeros((0, d));
     let mut scores: Vec<Array2<f64>> = Vec::new();
-    let mut block = orthonormal(start, &basis);
+    let mut block = orthonormal(start.to_owned(), &basis);
     let mut projected: Array2<f64> = Array2::zeros((0, 0));
     while basis.nrows() + block.nrows() <= LARGEST_BASIS.min(d) {
         let first = basis.nrows();
@@ -120,22 +156,30 @@ fn iterate(
             return Ok(None);
         }
         let ritz = matrix::eigen(projected.view())?;
-        let accepted = (0..wanted.min(basis.nrows())).take_while(|&index| {
-            let last = ritz.vectors.slice(s![index..=index, first..]);
-            let residual = matrix::product(last, rest.view());
-            let residual = residual.iter().map(|value| value * value).sum::<f64>().sqrt();
-            residual <= of_own * ritz.values[index].abs() + of_largest * ritz.values[0]
-        });
-        if accepted.count() == wanted {
-            let kept = width.min(basis.nrows());
-            let vectors = ritz.vectors.slice(s![..kept, ..]);
-            let values = ritz.values.iter().take(kept).copied().collect();
+        let kept = width.min(basis.nrows());
+        let vectors = ritz.vectors.slice(s![..kept, ..]);
+        let residuals = matrix::product(vectors.slice(s![.., first..]), rest.view());
+        let ((of_own, of_largest), beyond) = match until {
+            Until::Found(limits) => (limits, None),
+            Until::Promising(limits) => (limits, ritz.values.get(kept)),
+        };
+        let is_accepted = |(residual, &value): (ArrayView1<'_, f64>, &f64)| {
+            let size = residual.dot(&residual).sqrt() * beyond.map_or(1.0, |beyond| (beyond / value).min(1.0));
+            size <= of_own * value.abs() + of_largest * ritz.values[0]
+        };
+        if kept >= wanted && residuals.outer_iter().zip(&ritz.values).take(wanted).all(is_accepted) {
             let views: Vec<_> = scores.iter().map(|scores| scores.view()).collect();
             let scores = concatenate(Axis(1), &views).expect("every pass has all samples");
-            return Ok(Some(Leading {
-                directions: Directions { values, axes: matrix::product(vectors, basis.view()) },
-                scores: if scores.ncols() == 0 { scores } else { matrix::product_transposed(scores.view(), vectors) },
-            }));
+            let axes = matrix::product(vectors, basis.view());
+            let values: Vec<f64> = ritz.values.iter().take(kept).copied().collect();
+            let mut next = axes.clone();
+            for ((mut next, residual), &value) in next.outer_iter_mut().zip(residuals.outer_iter()).zip(&values) {
+                if value > 0.0 {
+                    next.scaled_add(value.recip(), &residual);
+                }
+            }
+            let scores = if scores.ncols() == 0 { scores } else { matrix::product_transposed(scores.view(), vectors) };
+            return Ok(Some(Arrived { leading: Leading { directions: Directions { values, axes }, scores }, next }));
         }
         block = orthonormal(rest, &basis);
         if block.nrows() == 0 || rest_size == 0.0 {

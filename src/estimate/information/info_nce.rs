@@ -1,9 +1,9 @@
 use std::num::NonZeroUsize;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{ContinuousInformation, checks, mean_of_terms};
+use super::{ContinuousInformation, checks, donsker_varadhan, mean_of_terms};
 use crate::estimate::neural::{Architecture, CrossEntropy, Network, Rows, Schedule, train};
 use crate::estimate::random::SplitMix64;
 use crate::estimate::{Estimate, EstimateError, Flag, Paired, columns};
@@ -34,7 +34,8 @@ const HIDDEN: [usize; 2] = [128, 128];
 ///
 /// In many dimensions, where neighbors fail and some thousands of samples are there. It is a lower bound of the
 /// information for any network, up to the standard error, and never more than ln B: near it the flag `near-ceiling` says to
-/// raise `batch`. It says as much of the training as of the variables. Subsamples would train a network each, so that it
+/// raise `batch`; `donsker_varadhan` in `details` is another bound by the same network, which has no such ceiling and more
+/// scatter. It says as much of the training as of the variables. Subsamples would train a network each, so that it
 /// has a standard error and no interval.
 ///
 /// # Cost
@@ -104,11 +105,12 @@ impl ContinuousInformation for InfoNce {
             random.next_u64(),
         )?;
         let batch = self.batch.get().min(held_out.len());
-        let terms = held_out
-            .chunks_exact(batch)
-            .map(|rows| batch_terms(&trained.network, &sides, rows))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut estimate = mean_of_terms(&terms.concat());
+        let batches = held_out.chunks_exact(batch).map(|rows| scores(&trained.network, &sides, rows));
+        let batches = batches.collect::<Result<Vec<_>, _>>()?;
+        let terms: Vec<f64> = batches.iter().flat_map(terms).collect();
+        let mut estimate = mean_of_terms(&terms);
+        let others = batches.iter().map(|scores| donsker_varadhan(scores.view()));
+        estimate.detail("donsker_varadhan", others.sum::<f64>() / batches.len() as f64);
         estimate.detail("ceiling", (batch as f64).ln());
         estimate.detail("steps", trained.steps);
         if estimate.value > (batch as f64).ln() - 1.0 {
@@ -150,20 +152,31 @@ impl Examples {
     }
 }
 
-/// One term for each sample of a batch, whose mean is the bound.
-fn batch_terms(network: &Network, sides: &[Array2<f32>; 2], rows: &[usize]) -> Result<Vec<f64>, EstimateError> {
+/// The logits of all pairs of a batch: those of a sample with every partner in one row.
+fn scores(network: &Network, sides: &[Array2<f32>; 2], rows: &[usize]) -> Result<Array2<f64>, EstimateError> {
     let width = sides[0].ncols() + sides[1].ncols();
-    let term = |(place, &row): (usize, &usize)| {
+    let mut scores = Array2::zeros((rows.len(), rows.len()));
+    for (mut of_row, &row) in scores.outer_iter_mut().zip(rows) {
         let mut pairs = Examples { values: Vec::with_capacity(rows.len() * width), classes: Vec::new() };
         for &other in rows {
             pairs.push(sides, row, other, 0);
         }
         let logits = network.outputs(&Rows::new(&pairs.values, width, width))?;
-        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
-        Ok(f64::from(logits[place] - largest) - (sum / rows.len() as f64).ln())
+        for (score, logit) in of_row.iter_mut().zip(logits) {
+            *score = f64::from(logit);
+        }
+    }
+    Ok(scores)
+}
+
+/// One term for each sample of a batch, whose mean is the bound.
+fn terms(scores: &Array2<f64>) -> Vec<f64> {
+    let term = |(row, of_row): (usize, ArrayView1<'_, f64>)| {
+        let largest = of_row.fold(f64::NEG_INFINITY, |largest, &score| largest.max(score));
+        let sum: f64 = of_row.iter().map(|score| (score - largest).exp()).sum();
+        of_row[row] - largest - (sum / of_row.len() as f64).ln()
     };
-    rows.iter().enumerate().map(term).collect()
+    scores.outer_iter().enumerate().map(term).collect()
 }
 
 /// A side in units of the training samples' standard deviations; coordinates that are constant there are left out.

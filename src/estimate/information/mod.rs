@@ -21,6 +21,7 @@
 //! | `several` | settings with several values |
 //! | `pairs`, `entropy`, `three_entropies`, `kernel`, `classes`, `whitened` | what estimators share |
 //! | `measurement`, `subsampling` | estimates with their uncertainty |
+//! | `donsker_varadhan` | the bound of a critic that is given |
 //! | `checks` | what estimates are doubted for |
 //!
 //! A new estimator is a file, a variant of [`Estimator`] and a line in its `match`es.
@@ -29,6 +30,7 @@ mod binning;
 mod checks;
 mod classes;
 mod counted;
+mod donsker_varadhan;
 mod entropy;
 mod estimator;
 mod gaussian;
@@ -56,6 +58,7 @@ use rayon::prelude::*;
 use super::{Estimate, EstimateError, Labels, Paired, Unit};
 
 pub use binning::{Binning, Bins};
+pub use donsker_varadhan::donsker_varadhan;
 pub use entropy::Form;
 pub use estimator::Estimator;
 pub use gaussian::Gaussian;

@@ -1,5 +1,7 @@
 #![expect(clippy::inline_always, reason = "only what is inlined into the dispatch is compiled for its registers")]
 
+use std::cmp::Ordering;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::leaves::{LEAF, Leaves, Row};
@@ -8,14 +10,30 @@ use super::ranks::Ranks;
 use super::windows::Windows;
 
 /// For each point, the number of points nearer than its radius, itself included; for each set of radii.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are small natural numbers")]
 pub(super) fn counts_below<R: Rank>(leaves: &Leaves, ranks: &Ranks<R>, radii: &[&[f64]]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..radii.len()).collect();
+    order.sort_by(|&a, &b| radii[b].first().partial_cmp(&radii[a].first()).unwrap_or(Ordering::Equal));
+    let holds = |outer: usize, inner: usize| radii[outer].iter().zip(radii[inner]).all(|(outer, inner)| outer >= inner);
+    let are_nested = order.windows(2).all(|pair| holds(pair[0], pair[1]));
+    let mut counts = vec![Vec::new(); radii.len()];
+    for sets in order.chunks(if are_nested { radii.len().max(1) } else { 1 }) {
+        let nested: Vec<&[f64]> = sets.iter().map(|&set| radii[set]).collect();
+        for (found, &set) in counts_nested(leaves, ranks, &nested).into_iter().zip(sets) {
+            counts[set] = found;
+        }
+    }
+    counts
+}
+
+/// The same for sets of radii of which each is nowhere above the one before.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are small natural numbers")]
+fn counts_nested<R: Rank>(leaves: &Leaves, ranks: &Ranks<R>, radii: &[&[f64]]) -> Vec<Vec<usize>> {
     let arch = Arch::new();
     let counts = leaves.map_points(radii.len(), |leaf| arch.dispatch(Count { leaves, ranks, leaf, radii }));
     counts.into_iter().map(|counts| counts.into_iter().map(|count| count as usize).collect()).collect()
 }
 
-/// The counts of all points of one leaf.
+/// The counts of all points of one leaf, for nested sets of radii: the windows of the first hold all others.
 pub(super) struct Count<'a, R> {
     pub leaves: &'a Leaves,
     pub ranks: &'a Ranks<R>,
@@ -30,19 +48,15 @@ impl<R: Rank> WithSimd for Count<'_, R> {
     fn with_simd<S: Simd>(self, simd: S) -> Vec<Row> {
         let Self { leaves, ranks, leaf, radii } = self;
         let members = leaves.members(leaf);
-        // Of each point the sets from its largest radius on: the first windows hold all others, the last are held by all.
-        let mut order: Vec<Vec<usize>> = vec![(0..radii.len()).collect(); members.len()];
-        for (order, &member) in order.iter_mut().zip(members) {
-            order.sort_by(|&a, &b| radii[b][member].total_cmp(&radii[a][member]));
-        }
         let mut windows = Vec::with_capacity(radii.len());
-        for place in 0..radii.len() {
-            let own: Vec<f64> = order.iter().zip(members).map(|(order, &member)| radii[order[place]][member]).collect();
-            windows.push(Windows::new(ranks, leaves.rows(leaf), &own));
+        for radii in radii {
+            let own: Vec<f64> = members.iter().map(|&member| radii[member]).collect();
+            windows.push(Windows::new(simd, ranks, leaves.rows(leaf), &own));
         }
-        let several = windows.len() > 1;
         let mut counts = vec![[0_u32; LEAF]; radii.len()];
-        let (Some(largest), Some(least)) = (windows.first(), windows.last()) else { return Vec::new() };
+        let (Some((largest, smaller)), Some(least)) = (windows.split_first(), windows.last()) else {
+            return Vec::new();
+        };
         for other in largest.leaves_met(ranks, leaves.n_leaves()) {
             let met = largest.meeting(simd, ranks, other);
             let whole = least.holding(simd, ranks, other);
@@ -54,20 +68,14 @@ impl<R: Rank> WithSimd for Count<'_, R> {
             for query in ones(met & !whole) {
                 let inside = largest.inside(simd, ranks.rows(other), query);
                 counts[0][query] += inside.count_ones();
-                if several && inside != 0 {
-                    for (windows, counts) in windows.iter().zip(&mut counts).skip(1) {
+                if !smaller.is_empty() && inside != 0 {
+                    for (windows, counts) in smaller.iter().zip(&mut counts[1..]) {
                         counts[query] += windows.inside(simd, ranks.rows(other), query).count_ones();
                     }
                 }
             }
         }
-        let mut found = vec![Row([0.0; LEAF]); radii.len()];
-        for (query, order) in order.iter().enumerate() {
-            for (counts, &set) in counts.iter().zip(order) {
-                found[set].0[query] = f64::from(counts[query]);
-            }
-        }
-        found
+        counts.into_iter().map(|counts| Row(counts.map(f64::from))).collect()
     }
 }
 

@@ -331,7 +331,7 @@ mod tests {
             leaves.map_points(1, |leaf| nearest::Search::<Euclidean>::new(&leaves, leaf, &[4]).with_simd(Scalar));
         squares[0].iter_mut().for_each(|square| *square = square.sqrt());
         assert_eq!(squares, nearest::kth_distances::<Euclidean>(&leaves, &[4]));
-        let radii = [&radii[0][..], &radii[1][..]];
+        let radii = [&radii[1][..], &radii[0][..]];
         let (short, long) = (Ranks::<u16>::new(&leaves), Ranks::<u32>::new(&leaves));
         let counts = count::counts_below(&leaves, &short, &radii);
         assert_eq!(count::counts_below(&leaves, &long, &radii), counts);

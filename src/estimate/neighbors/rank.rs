@@ -106,7 +106,7 @@ rank!(u32, u32s, as_simd_u32s, sub_u32s, max_u32s, xor_u32s, or_u32s, equal_u32s
 
 /// One bit for each lane of a mask that is a register itself, or has one bit a lane.
 #[inline(always)]
-fn bits(mask: &[u8], register: usize, lane: usize) -> u64 {
+pub(super) fn bits(mask: &[u8], register: usize, lane: usize) -> u64 {
     if mask.len() == register {
         let lanes = mask.iter().step_by(lane).enumerate();
         return lanes.fold(0, |bits, (place, byte)| bits | u64::from(byte & 1) << place);

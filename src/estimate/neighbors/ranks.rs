@@ -4,10 +4,11 @@
 //! column: a window of places says exactly the same.
 #![expect(clippy::inline_always, reason = "only what is inlined into the dispatch is compiled for its registers")]
 
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::leaves::{LEAF, Leaves, range};
-use super::rank::{Rank, RankRow};
+use super::rank::{Rank, RankRow, bits};
 
 /// Coordinates that are looked at together.
 const FEW: usize = 8;
@@ -66,10 +67,10 @@ impl<R: Rank> Ranks<R> {
 
     /// The first and the last place along a dimension that is nearer to a center than a radius above zero.
     #[inline(always)]
-    pub(super) fn window(&self, dimension: usize, center: f64, radius: f64) -> (R, R) {
+    pub(super) fn window<S: Simd>(&self, simd: S, dimension: usize, center: f64, radius: f64) -> (R, R) {
         let column = &self.columns[dimension];
-        let first = column.turn(center - radius, |value| center - value >= radius);
-        let end = column.turn(center + radius, |value| value - center < radius);
+        let first = column.turn::<S, false>(simd, center, radius);
+        let end = column.turn::<S, true>(simd, center, radius);
         // The center's own coordinate lies between.
         (R::of(first), R::of(end - 1))
     }
@@ -118,17 +119,28 @@ impl Column {
         (((value - self.low) * self.cells_per_unit) as usize).min(self.begins.len() - 2)
     }
 
-    /// The first place at which something ceases to hold that holds up to somewhere about a value, and not from there on.
+    /// The number of coordinates before the window of a center, or up to its end.
     #[inline(always)]
-    fn turn(&self, about: f64, holds: impl Fn(f64) -> bool) -> usize {
+    fn turn<S: Simd, const END: bool>(&self, simd: S, center: f64, radius: f64) -> usize {
+        let holds = |value: f64| if END { value - center < radius } else { center - value >= radius };
         let n = self.sorted.len();
-        let guess = self.begins[self.cell(about)] as usize;
+        let guess = self.begins[self.cell(if END { center + radius } else { center - radius })] as usize;
         // Most often among the next few, where no branch has to be foreseen.
         if let Some(few) = self.sorted[guess..].first_chunk::<FEW>()
-            && !holds(few[FEW - 1])
             && (guess == 0 || holds(self.sorted[guess - 1]))
         {
-            return guess + few.iter().filter(|value| holds(**value)).count();
+            let mut nearer = 0;
+            let (center, radius) = (simd.splat_f64s(center), simd.splat_f64s(radius));
+            for &values in S::as_simd_f64s(few).0 {
+                let ahead = if END { simd.sub_f64s(values, center) } else { simd.sub_f64s(center, values) };
+                let mask = simd.less_than_f64s(ahead, radius);
+                let bits = bits(bytemuck::bytes_of(&mask), size_of::<S::f64s>(), size_of::<f64>());
+                nearer += bits.count_ones() as usize;
+            }
+            let held = if END { nearer } else { FEW - nearer };
+            if held < FEW {
+                return guess + held;
+            }
         }
         let (mut low, mut high, mut step) = (guess, guess, 1);
         // Wherever the guess lies, some doubled step goes past the turn.
@@ -158,6 +170,7 @@ impl Column {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use pulp::Scalar;
 
     use super::*;
 
@@ -165,15 +178,16 @@ mod tests {
         #[test]
         fn a_turn_is_found_wherever_it_is(
             values in prop::collection::vec(prop_oneof![-3.0..3.0, Just(0.5), Just(-0.0), -1e300..1e300], 1..80),
-            about in -4.0..4.0,
-            end in 0_usize..81,
+            center in 0_usize..80,
+            radius in prop_oneof![0.001..8.0, Just(f64::INFINITY), Just(1e300)],
         ) {
             let (column, places) = Column::new::<u16>(&values);
             prop_assert!(values.iter().zip(&places).all(|(value, &place)| column.sorted[usize::from(place)].to_bits() == value.to_bits()));
-            let end = end.min(values.len());
-            let limit = column.sorted.get(end).copied().unwrap_or(f64::INFINITY);
-            let end = column.sorted.iter().position(|value| *value >= limit).unwrap_or(values.len());
-            prop_assert_eq!(column.turn(about, |value| value < limit), end);
+            let center = values[center % values.len()];
+            let first = column.sorted.iter().filter(|&&value| center - value >= radius).count();
+            prop_assert_eq!(column.turn::<_, false>(Scalar, center, radius), first);
+            let end = column.sorted.iter().filter(|&&value| value - center < radius).count();
+            prop_assert_eq!(column.turn::<_, true>(Scalar, center, radius), end);
         }
     }
 }

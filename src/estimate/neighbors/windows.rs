@@ -19,7 +19,7 @@ pub(super) struct Windows<R> {
 impl<R: Rank> Windows<R> {
     /// The windows of points, given a row of coordinates for each dimension, and a radius for each point.
     #[inline(always)]
-    pub(super) fn new(ranks: &Ranks<R>, centers: &[Row], radii: &[f64]) -> Self {
+    pub(super) fn new<S: Simd>(simd: S, ranks: &Ranks<R>, centers: &[Row], radii: &[f64]) -> Self {
         let mut first = vec![RankRow([R::LIMIT; LEAF]); centers.len()];
         let mut last = vec![RankRow([R::of(0); LEAF]); centers.len()];
         let mut bounds = vec![[0; 2]; centers.len() * LEAF];
@@ -27,7 +27,7 @@ impl<R: Rank> Windows<R> {
         for (c, row) in centers.iter().enumerate() {
             for (query, (&radius, &center)) in radii.iter().zip(&row.0).enumerate() {
                 if radius > 0.0 {
-                    let (begins, ends) = ranks.window(c, center, radius);
+                    let (begins, ends) = ranks.window(simd, c, center, radius);
                     first[c].0[query] = begins;
                     last[c].0[query] = ends;
                     bounds[query * centers.len() + c] = [begins.repeated(), (ends - begins).repeated()];

@@ -86,6 +86,14 @@ pub struct Convolution {
 #[serde(try_from = "Widths", into = "Widths")]
 pub struct Channels(Widths);
 
+impl Channels {
+    /// The numbers.
+    #[must_use]
+    pub fn get(&self) -> Vec<usize> {
+        self.0.get()
+    }
+}
+
 impl TryFrom<Widths> for Channels {
     type Error = String;
 
@@ -161,7 +169,7 @@ impl Convolution {
                 ),
             });
         }
-        let channels = self.channels.0.get();
+        let channels = self.channels.get();
         let sizes = self.spatial.iter().map(|size| size.map(NonZeroUsize::get));
         let spatial = sizes.into_iter().find(|size| size.iter().product::<usize>() == z.ncols());
         let mut decoded = decode((z, Units::All, self.bound.get()), target, split, seed, |task| {
@@ -183,7 +191,7 @@ impl Convolution {
     /// gradient: of each pixel at each size its neighborhood, and that once more in the making.
     pub(super) fn numbers(&self, n_units: usize) -> usize {
         let [_, mut height, mut width] = self.image.map(NonZeroUsize::get);
-        let channels = self.channels.0.get();
+        let channels = self.channels.get();
         let (mut weights, mut held) = (0, 0);
         for &channels in channels.iter().rev() {
             held += height * width * channels * HELD;
@@ -196,7 +204,7 @@ impl Convolution {
     }
 
     fn most_channels(&self) -> usize {
-        self.channels.0.get().into_iter().chain([self.image[0].get()]).max().unwrap_or(0)
+        self.channels.get().into_iter().chain([self.image[0].get()]).max().unwrap_or(0)
     }
 
     fn schedule(&self) -> Schedule {

@@ -25,7 +25,8 @@ pub struct Widths(Vec<NonZeroUsize>);
 
 impl Widths {
     /// The numbers.
-    pub(super) fn get(&self) -> Vec<usize> {
+    #[must_use]
+    pub fn get(&self) -> Vec<usize> {
         self.0.iter().map(|width| width.get()).collect()
     }
 }

@@ -12,8 +12,7 @@ use crate::estimate::split::Split;
 use crate::estimate::{Element, EstimateError};
 
 /// The published decoder: three hidden layers of 64, all samples in each of 3,000 steps of plain gradient descent.
-const HIDDEN: [usize; 3] = [64; 3];
-const DESCENT: Descent = Descent { learning_rate: 5e-2, steps: 3000 };
+const DESCENT: Descent = Descent { learning_rate: 5e-2, steps: Compat::STEPS };
 
 /// What stands for 1/ln 2 where the published values are turned into bits.
 const BITS: f64 = 1.44;
@@ -79,6 +78,11 @@ impl Default for Compat {
 }
 
 impl Compat {
+    /// The units of its hidden layers.
+    pub const HIDDEN: [usize; 3] = [64; 3];
+    /// The steps that it is trained for.
+    pub const STEPS: usize = 3000;
+
     /// Trains the decoders on the training rows of z, one row a sample, and lets them judge the held-out rows.
     ///
     /// # Errors
@@ -101,7 +105,7 @@ impl Compat {
         };
         let architecture = Architecture {
             inputs: z.ncols(),
-            hidden: HIDDEN.to_vec(),
+            hidden: Self::HIDDEN.to_vec(),
             // Two classes have one logit and the binary cross-entropy.
             outputs: if classes.n_classes == 2 { 1 } else { classes.n_classes },
             slope: activation.slope(),

@@ -29,6 +29,9 @@ const ROUNDING: f64 = 1e-9;
 /// which is what the Hessian's K blocks are on average, at the probabilities p of one model. Kept are its strongest
 /// eigenvectors by a randomized range finder (Halko, Martinsson & Tropp 2011, algorithms 4.4 and 5.3 with one power
 /// step), and the mean of the other eigenvalues, which the trace gives. It does not depend on the penalty.
+///
+/// Without the weights c it would be the layer's Gram matrix, a bound that other measures could share. But where most
+/// samples are decided it is far above the Hessian: on a layer of 1,352 units it took 808 steps, and nothing at all 306.
 pub(super) struct Curvature {
     /// One column a direction: stride × rank; the padding has none.
     axes: Array2<f32>,

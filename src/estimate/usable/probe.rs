@@ -1,6 +1,6 @@
 //! The families of probes, and what is asked of all of them.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::classes::KnownClasses;
@@ -62,6 +62,38 @@ impl Probe {
             Target::Classes(labels) => self.read_classes(z, labels, split, seed),
             Target::Numbers(numbers) => self.read_numbers(z, numbers, split),
         }
+    }
+
+    /// q(y|z) of the held-out rows by probes that were fitted to the training rows: one row each, in the order of the split,
+    /// and one column a class of the labels, zero for those that never occur in training.
+    ///
+    /// Of a family with several seeds, the mean probability.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn posteriors<T: Element>(
+        &self,
+        z: ArrayView2<'_, T>,
+        labels: &Labels,
+        split: &Split,
+        seed: u64,
+    ) -> Result<Array2<f64>, EstimateError> {
+        let known = KnownClasses::new(z.nrows(), labels, split)?;
+        let mut posteriors = Array2::zeros((split.test.len(), labels.n_classes()));
+        if known.len() == 1 {
+            posteriors.column_mut(known.own(0)).fill(1.0);
+            return Ok(posteriors);
+        }
+        let members = self.fit(z, &known.classes(), split, seed)?.members;
+        for member in &members {
+            for (mut posterior, said) in posteriors.outer_iter_mut().zip(member.held_out.outer_iter()) {
+                for (class, &log_probability) in (0..).zip(said) {
+                    posterior[known.own(class)] += log_probability.exp() / members.len() as f64;
+                }
+            }
+        }
+        Ok(posteriors)
     }
 
     fn read_classes<T: Element>(

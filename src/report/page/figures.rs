@@ -81,7 +81,12 @@ fn mean(tap: usize, all: &[&Series]) -> Option<Value> {
         .iter()
         .map(|series| {
             let points = series.points.iter().map(|point| (point.step, point.value, point.std_error));
-            NamedCurve { columns: CurveColumns::default(), points: points.collect(), doubtful: Vec::new() }
+            NamedCurve {
+                columns: CurveColumns::default(),
+                points: points.collect(),
+                doubtful: Vec::new(),
+                thinned_from: None,
+            }
         })
         .collect();
     let aligned = align(&curves).pop().filter(|aligned| aligned.runs.len() > 1 && !aligned.steps.is_empty())?;

@@ -19,6 +19,14 @@ rows! {
         #[unit = "fraction"]
         #[null = "as `loss`"]
         pub accuracy: Option<f64>,
+        /// The loss of each head by itself, slot by slot, of a network that reads blocks of samples.
+        #[unit = "nats"]
+        #[null = "the network has one head, or as `loss`"]
+        pub slot_losses: Option<Vec<f64>>,
+        /// The accuracy of each head by itself.
+        #[unit = "fraction"]
+        #[null = "as `slot_losses`"]
+        pub slot_accuracies: Option<Vec<f64>>,
         /// The loss that the training framework recorded.
         #[unit = "nats"]
         #[null = "none was given"]

@@ -62,7 +62,7 @@ rows! {
         pub resolved: Option<bool>,
         /// `three-phases`, or `change-points`.
         pub method: String,
-        /// The method with all its settings, as JSON.
+        /// The method with all its settings, as JSON, with what was left out of the curve.
         pub settings: String,
         /// Checkpoints that have a value.
         pub n_checkpoints: u64,
@@ -108,7 +108,7 @@ rows! {
         /// The curve comes `before` the other, `together` with it, `after` it, or that is `not-resolved`.
         #[null = "errors are not known"]
         pub came: Option<String>,
-        /// The method with all its settings, as JSON.
+        /// The method with all its settings, as JSON, with what was left out of the curve.
         pub settings: String,
     }
 }

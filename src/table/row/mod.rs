@@ -2,6 +2,7 @@
 //!
 //! The doc comments are the documentation of the tables: `schema` reads them.
 
+mod agreement;
 mod binding;
 mod checkpoint;
 mod curve;
@@ -11,6 +12,7 @@ mod measurement;
 mod typicality;
 mod unit;
 
+pub use agreement::AgreementRow;
 pub use binding::BindingRow;
 pub use checkpoint::CheckpointRow;
 pub use curve::{CurveColumns, LagRow, PhaseRow};
