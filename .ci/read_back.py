@@ -17,6 +17,7 @@ import pyarrow.dataset
 TYPES = {
     "string": polars.String,
     "list<string>": polars.List(polars.String),
+    "list<float64>": polars.List(polars.Float64),
     "float64": polars.Float64,
     "int64": polars.Int64,
     "uint64": polars.UInt64,
