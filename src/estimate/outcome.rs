@@ -68,6 +68,8 @@ pub enum Flag {
     SampleSizeBias,
     /// The temperature that calibrates the probe lies at an end of what was tried.
     TemperatureAtEdge,
+    /// The value is a lower bound, and how far below the truth it lies is not known.
+    LowerBound,
 }
 
 /// What the estimator gives where there is nothing to find.

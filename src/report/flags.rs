@@ -1,7 +1,7 @@
 //! What flags mean for the numbers that carry them.
 
 /// Every flag that a row may carry, with what it means for the number, for readers who have not read the code.
-pub const FLAGS: [(&str, &str); 28] = [
+pub const FLAGS: [(&str, &str); 29] = [
     (
         "above-label-entropy",
         "More information than the label has: the estimate is too high; take the label's entropy as its end.",
@@ -34,6 +34,10 @@ pub const FLAGS: [(&str, &str); 28] = [
     ("few-samples-per-class", "A class has too few samples: the value leans on guesses about it."),
     ("high-dimension", "So many dimensions that neighbors are far away: the estimate is known to be too low."),
     ("long-weights", "The weights that cancel bias are so long that they amplify noise: expect a larger error."),
+    (
+        "lower-bound",
+        "A bound from below, by a network that may have missed something: the true value may be higher, and by how much is not known.",
+    ),
     (
         "more-units-than-samples",
         "More units than training samples: only the penalty keeps the probe from learning them by heart, and more samples might show more.",

@@ -143,7 +143,7 @@ impl Folder {
         Self::copied(root, false)
     }
 
-    /// The same, with every part at hand, for [`Folder::standing`] and [`Folder::compact`].
+    /// The same, with every part at hand, for [`Folder::standing`] and [`Folder::compact_checkpoints`].
     ///
     /// # Errors
     ///
