@@ -165,9 +165,48 @@ fn blocks_that_do_not_fit_the_graph_are_refused() {
     refused("fold = 2", "fold = 4", &["input"]);
     refused("axis = 1", "axis = 4", &["found inputs of shape [1000, 1, 8, 8], needed an axis 4"]);
     refused("axis = 1", "axis = 0", &["line"]);
-    let mut gradient = scene("replicated", "{ gradient = { batch = 32 } }");
-    gradient.replay = gradient.replay.lines().next().unwrap().to_owned();
-    gradient.run(&[]).refused(&["several heads have several losses"]);
+    let every = scene("replicated", "{ gradient = { batch = 32, layers = \"all\" } }");
+    every.run(&[]).refused(&["gradient", "blocks"]);
+}
+
+/// Heads share no weights, so that signal and noise of all of them are the sums of those of each.
+#[test]
+fn gradients_of_heads_add_up_to_those_of_all() {
+    let subset = "{ gradient = { batch = 32, subset = { label = { column = \"digit\", is = 3 } } } }";
+    let all = "{ gradient = { batch = 32, compat = true } }";
+    for (filled, measure, samples) in [
+        ("replicated", all, 1000..=1000),
+        ("contextual", all, 1000..=1000),
+        ("batched", all, 500..=500),
+        ("replicated", subset, 50..=150),
+    ] {
+        let mut scene = scene(filled, measure);
+        scene.replay = scene.replay.lines().next().unwrap().to_owned();
+        scene.run(&[]).success();
+        let rows = scene.query(
+            "SELECT tap, variable, value, n_samples, details FROM measurements WHERE measure = 'gradient-snr' ORDER BY step, variable",
+        );
+        assert_eq!(rows.len(), 9, "{filled}");
+        for rows in rows.chunks(3) {
+            let names: Vec<_> = rows.iter().map(|row| row["variable"].as_str().unwrap()).collect();
+            assert_eq!(names, ["loss", "loss-1", "loss-2"]);
+            assert!(
+                rows.iter().all(|row| row["tap"] == "h" && samples.contains(&row["n_samples"].as_u64().unwrap())),
+                "{rows:?}"
+            );
+            let details: Vec<serde_json::Value> =
+                rows.iter().map(|row| serde_json::from_str(row["details"].as_str().unwrap()).unwrap()).collect();
+            for name in ["squared_signal", "noise"] {
+                let [together, first, second] = [0, 1, 2].map(|place| details[place][name].as_f64().unwrap());
+                // Sums of some thousand terms in double precision, of which the signal is a difference.
+                let scale = details[0]["noise"].as_f64().unwrap();
+                assert!(
+                    (together - first - second).abs() < 1e-9 * scale && first.to_bits() != second.to_bits(),
+                    "{filled}: {name}"
+                );
+            }
+        }
+    }
 }
 
 /// A field of a protocol buffer that holds bytes.

@@ -148,7 +148,7 @@ pub(super) fn missing(plan: &Plan, measure: &Measure, reason: &str) -> Vec<Found
             let layers = plan.layers.as_ref().expect("the plan found the layers");
             every_layer::missing(layers, gradient, reason)
         }
-        Measure::Gradient(gradient) => gradient::names(gradient).into_iter().map(found).collect(),
+        Measure::Gradient(gradient) => gradient::missing(plan, gradient, reason),
         Measure::Typicality(typicality) => {
             let one = |(name, parameters)| Found { parameters: Some(parameters), ..found(name) };
             typicality.names().into_iter().map(one).collect()

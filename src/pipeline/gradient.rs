@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::Axis;
+use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -72,8 +72,13 @@ pub(super) struct LastTap {
 }
 
 impl LastTap {
-    /// Finds it in the graph.
-    pub(super) fn find(model: &Model, taps: &[Tap], loss: &Result<(String, String), String>) -> Result<Self, String> {
+    /// Finds it in the graph; where there are several heads, behind what puts their logits side by side.
+    pub(super) fn find(
+        model: &Model,
+        taps: &[Tap],
+        loss: &Result<(String, String), String>,
+        has_heads: bool,
+    ) -> Result<Self, String> {
         let (output, _) = loss.as_ref().map_err(|reason| no_loss(reason))?;
         let maker = |name: &str| model.nodes().find(|node| node.outputs.first().is_some_and(|made| made == name));
         let input = |node: &Node<'_>| node.inputs.first().cloned().unwrap_or_default();
@@ -81,7 +86,10 @@ impl LastTap {
             let is_one = |name: &str| node.float(name).is_none_or(|value| (value - 1.0).abs() < f32::EPSILON);
             is_one("alpha") && is_one("beta") && node.integer("transA").unwrap_or(0) == 0
         };
-        let node = maker(output).ok_or_else(|| format!("no node makes the output `{output}`"))?;
+        let mut node = maker(output).ok_or_else(|| format!("no node makes the output `{output}`"))?;
+        if has_heads && node.operator == "Reshape" {
+            node = maker(&input(&node)).unwrap_or(node);
+        }
         let (layer, intercepts) = match node.operator.as_str() {
             "Gemm" if is_plain(&node) => (input(&node), node.inputs.get(2).is_some_and(|name| !name.is_empty())),
             "MatMul" => (input(&node), false),
@@ -120,22 +128,77 @@ pub(super) fn names(gradient: &Gradient) -> Vec<&'static str> {
     ["gradient-snr"].into_iter().chain(mixture).chain(compat).collect()
 }
 
-/// The rows of a checkpoint.
+/// The rows that are always there: each with the loss that it is about, where that is of one head only.
+pub(super) fn missing(plan: &Plan, gradient: &Gradient, reason: &str) -> Vec<Found> {
+    let slots = plan.heads.as_ref().map_or(0, |heads| heads.fold());
+    let losses = [None].into_iter().chain((0..slots).map(|slot| Some(loss_of(slot))));
+    let of_loss = |variable: Option<String>| {
+        let found = |name| Found { variable: variable.clone(), ..Found::new(name, Err(reason.to_owned())) };
+        names(gradient).into_iter().map(found).collect::<Vec<_>>()
+    };
+    losses.flat_map(of_loss).collect()
+}
+
+/// What the loss of the head of a slot is called.
+fn loss_of(slot: usize) -> String {
+    format!("loss-{}", slot + 1)
+}
+
+/// The logits of a head, and the class of each sample where it is known.
+type Head<'o> = (ArrayView2<'o, f32>, Vec<Option<i64>>);
+
+/// The rows of a checkpoint: of all heads together, and of each where there are several.
 pub(super) fn rows(
     plan: &Plan,
     gradient: &Gradient,
     layer: &Activations,
     output: Option<&Activations>,
 ) -> Result<Vec<Found>, String> {
-    let last = plan.last_tap.as_ref().expect("the plan found it");
     let (_, label) = plan.loss.as_ref().expect("the plan checked that there is a loss");
-    let output = output.ok_or("the output of the loss was not replayed")?;
-    let (known, labels) = known(plan, label)?;
-    let wide = |activations: &Activations| activations.values.select(Axis(0), &known).mapv(f64::from);
-    let (inputs, logits) = (wide(layer), wide(output));
+    let output = output.ok_or("the output of the loss was not replayed")?.values.view();
+    let heads = match &plan.heads {
+        None => vec![(output, classes(plan, label)?.to_vec())],
+        Some(heads) => {
+            let mut heads = heads.by_slot(output, label).ok_or_else(|| format!("`{label}` holds numbers"))?;
+            if let Some(rows) = &plan.rows {
+                for (_, labels) in &mut heads {
+                    *labels = rows.iter().map(|&row| labels[row]).collect();
+                }
+            }
+            heads
+        }
+    };
+    let mut found = of_heads(plan, gradient, layer, &heads)?;
+    if plan.heads.is_some() {
+        for (slot, head) in heads.iter().enumerate() {
+            let own = of_heads(plan, gradient, layer, std::slice::from_ref(head))?;
+            found.extend(own.into_iter().map(|own| Found { variable: Some(loss_of(slot)), ..own }));
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of the sum of the losses of some heads.
+fn of_heads(plan: &Plan, gradient: &Gradient, layer: &Activations, heads: &[Head<'_>]) -> Result<Vec<Found>, String> {
+    let last = plan.last_tap.as_ref().expect("the plan found it");
+    let is_known = |&row: &usize| heads.iter().all(|(_, labels)| labels[row].is_some());
+    let known: Vec<usize> = (0..layer.values.nrows()).filter(is_known).collect();
+    let wide = |values: ArrayView2<'_, f32>| values.select(Axis(0), &known).mapv(f64::from);
+    let inputs = wide(layer.values.view());
+    let of_known = |(logits, labels): &Head<'_>| {
+        let labels = known.iter().filter_map(|&row| usize::try_from(labels[row]?).ok());
+        (wide(*logits), labels.collect::<Vec<_>>())
+    };
+    let heads: Vec<_> = heads.iter().map(of_known).collect();
     let gradients = |intercepts: bool| -> Result<Gradients, String> {
-        let layer = LastLayer { inputs: inputs.view(), logits: logits.view(), labels: &labels, intercepts };
-        layer.gradients().map_err(|error| error.to_string())
+        let layers = heads.iter().map(|(logits, labels)| LastLayer {
+            inputs: inputs.view(),
+            logits: logits.view(),
+            labels,
+            intercepts,
+        });
+        let layers: Vec<_> = layers.collect();
+        LastLayer::together(&layers).map_err(|error| error.to_string())
     };
     let all = gradients(last.intercepts)?;
     let signal = Signal::of(&all).map_err(|error| error.to_string())?;
@@ -161,13 +224,18 @@ pub(super) fn rows(
     Ok(found)
 }
 
+/// The classes of a label.
+fn classes<'p>(plan: &'p Plan, label: &str) -> Result<&'p [Option<i64>], String> {
+    let column = plan.samples.labels.iter().find(|column| column.name == label);
+    match &column.expect("the plan checked that the column is there").labels {
+        ColumnLabels::Classes { values, .. } => Ok(values),
+        ColumnLabels::Numbers(_) => Err(format!("`{label}` holds numbers, needed classes")),
+    }
+}
+
 /// The samples whose class is known, with it.
 pub(super) fn known(plan: &Plan, label: &str) -> Result<(Vec<usize>, Vec<usize>), String> {
-    let column = plan.samples.labels.iter().find(|column| column.name == label);
-    let ColumnLabels::Classes { values, .. } = &column.expect("the plan checked that the column is there").labels
-    else {
-        return Err(format!("`{label}` holds numbers, needed classes"));
-    };
+    let values = classes(plan, label)?;
     let known: Vec<usize> = (0..values.len()).filter(|&row| values[row].is_some()).collect();
     let labels = known.iter().filter_map(|&row| usize::try_from(values[row]?).ok()).collect();
     Ok((known, labels))

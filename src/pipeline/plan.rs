@@ -194,11 +194,11 @@ impl Plan {
         let (graph_hash, inputs_hash) = (model.hash(), samples.hash());
         let hash = hash(&name, &pipeline, (&graph_hash, &inputs_hash, &records, &subsets), (&binding, &bases), runtime);
         facts.note("plan", &hash)?;
-        let last_tap = last_tap(&pipeline, scores.as_ref(), || match heads {
-            None => LastTap::find(&model, &taps, &loss),
-            Some(_) => {
-                Err("found `[replay] blocks`, and several heads have several losses; remove one of them".to_owned())
+        let last_tap = last_tap(&pipeline, scores.as_ref(), || match outlets[..] {
+            [_, _, ..] => {
+                Err("found an output for each slot, needed one layer that makes the logits of all".to_owned())
             }
+            _ => LastTap::find(&model, &taps, &loss, heads.is_some()),
         })?;
         let is_plain = heads.is_none() && noise.is_none();
         let layers = layers(&pipeline, &loss, is_plain, (&model, &binding, &graph.fed), (&checkpoint, &weights))?;

@@ -21,6 +21,8 @@ pub(super) struct Found {
     pub measure: &'static str,
     /// The measure with the one value of each setting that was used, as JSON; none where it has no other.
     pub parameters: Option<String>,
+    /// What it is about, where that is not what the measure is.
+    pub variable: Option<String>,
     /// The class that it is about.
     pub class: Option<String>,
     /// The layer that it is about where that is no tap: its place among the layers, and its weights.
@@ -34,7 +36,16 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn new(measure: &'static str, outcome: Result<Estimate, String>) -> Self {
-        Self { measure, parameters: None, class: None, layer: None, outcome, n_components: None, n_train: None }
+        Self {
+            measure,
+            parameters: None,
+            variable: None,
+            class: None,
+            layer: None,
+            outcome,
+            n_components: None,
+            n_train: None,
+        }
     }
 }
 
@@ -55,6 +66,9 @@ pub(super) fn row(plan: &Plan, checkpoint: &Checkpoint, cell: Cell, found: Found
     let mut row = blank(plan, checkpoint, cell, &found);
     if let Some(parameters) = found.parameters {
         row.parameters = parameters;
+    }
+    if let Some(variable) = found.variable {
+        row.variable = variable;
     }
     row.class = found.class;
     if let Some((place, weights)) = found.layer {

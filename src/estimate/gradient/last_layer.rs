@@ -1,4 +1,4 @@
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use super::Gradients;
 use crate::estimate::{EstimateError, finite};
@@ -46,6 +46,29 @@ impl LastLayer<'_> {
     /// [`EstimateError::Degenerate`] where the arrays have different numbers of rows or values that are not finite, or a
     /// label is no column of the logits.
     pub fn gradients(&self) -> Result<Gradients, EstimateError> {
+        Ok(Gradients::new(self.errors()?, self.inputs, (1, self.intercepts)))
+    }
+
+    /// The gradients of the sum of the cross-entropies of several heads with respect to all their weights, which none shares
+    /// with another: those of the heads side by side.
+    ///
+    /// # Errors
+    ///
+    /// As [`LastLayer::gradients`]; also where there is no head, or they do not multiply the same inputs.
+    pub fn together(heads: &[Self]) -> Result<Gradients, EstimateError> {
+        let fail = |reason: &str| EstimateError::Degenerate { reason: reason.to_owned() };
+        let first = heads.first().ok_or_else(|| fail("found no head, needed one"))?;
+        if heads.iter().any(|head| head.inputs != first.inputs || head.intercepts != first.intercepts) {
+            return Err(fail("found heads of different inputs, needed one layer that makes all logits"));
+        }
+        let errors = heads.iter().map(Self::errors).collect::<Result<Vec<_>, _>>()?;
+        let views: Vec<_> = errors.iter().map(|errors| errors.view()).collect();
+        let errors = concatenate(Axis(1), &views).map_err(|error| fail(&error.to_string()))?;
+        Ok(Gradients::new(errors, first.inputs, (1, first.intercepts)))
+    }
+
+    /// p − y, checked.
+    fn errors(&self) -> Result<Array2<f64>, EstimateError> {
         let fail = |reason: String| EstimateError::Degenerate { reason };
         let (n, n_classes) = self.logits.dim();
         if self.inputs.nrows() != n || self.labels.len() != n {
@@ -61,7 +84,7 @@ impl LastLayer<'_> {
                 "found label {label} at row {row} and logits of {n_classes} classes; labels are columns of the logits, from 0"
             )));
         }
-        Ok(Gradients::new(errors(self.logits, self.labels), self.inputs, (1, self.intercepts)))
+        Ok(errors(self.logits, self.labels))
     }
 }
 
