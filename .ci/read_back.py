@@ -60,7 +60,7 @@ for table in schema["tables"]:
     root = (pathlib.Path(folder, "metrics") if by_process else data) / table["name"]
     by_step = table["parts"].startswith("checkpoint")
     # Which of these are there depends on the pipeline; those that always are, are named below.
-    if table["parts"] in ("checkpoint-if-asked", "series") and not root.exists():
+    if table["parts"].endswith("-if-asked") and not root.exists():
         continue
     if not by_process:
         there.append(table["name"])

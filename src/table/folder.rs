@@ -62,7 +62,7 @@ impl Asked {
             Parts::CheckpointIfAsked => {
                 table.name == SampleRow::TABLE && self.samples || table.name == PositionRow::TABLE && self.positions
             }
-            Parts::Series | Parts::Process => false,
+            Parts::Series | Parts::SeriesIfAsked | Parts::Process => false,
         };
         tables().into_iter().filter(is_asked).map(|table| table.name).collect()
     }
@@ -258,7 +258,7 @@ impl Folder {
 
     /// The names of its tables about the whole series.
     pub fn tables_of_series(&self) -> impl Iterator<Item = &'static str> {
-        let series = tables().into_iter().filter(|table| table.parts == Parts::Series).map(|table| table.name);
+        let series = tables().into_iter().filter(|table| table.parts.are_of_series()).map(|table| table.name);
         series.filter(|table| self.series_part(table).is_file())
     }
 

@@ -40,6 +40,8 @@ pub enum Parts {
     CheckpointIfAsked,
     /// One part for the whole series: `part.parquet`.
     Series,
+    /// One part for the whole series, where the pipeline asks for it.
+    SeriesIfAsked,
     /// One part a process, below `metrics`: not the same from run to run.
     Process,
 }
@@ -91,6 +93,12 @@ impl Parts {
     #[must_use]
     pub fn are_by_step(self) -> bool {
         matches!(self, Self::Checkpoint | Self::CheckpointIfAsked)
+    }
+
+    /// Whether there is one part for the whole series.
+    #[must_use]
+    pub fn are_of_series(self) -> bool {
+        matches!(self, Self::Series | Self::SeriesIfAsked)
     }
 }
 

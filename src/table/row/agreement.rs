@@ -3,7 +3,7 @@ use super::rows;
 rows! {
     /// How far two densities of the inputs agree on which samples are typical; where the pipeline file asks for densities. How far
     /// layers do is in `measurements`: `typical-overlap`.
-    #[table("agreement", Series)]
+    #[table("agreement", SeriesIfAsked)]
     pub struct AgreementRow {
         /// The run: the name of the pipeline file.
         pub run: String,

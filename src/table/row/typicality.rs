@@ -3,7 +3,7 @@ use super::rows;
 
 rows! {
     /// How densely other samples lie around one, in the compressed inputs; where the pipeline file asks for it.
-    #[table("typicality", Series)]
+    #[table("typicality", SeriesIfAsked)]
     pub struct TypicalityRow {
         /// The run: the name of the pipeline file.
         pub run: String,
