@@ -47,8 +47,8 @@ fn sums_what_loops_sum<P: Precision + PartialEq + std::fmt::Debug>() {
     let mut strip = Strip::new(COLUMNS, DIRECTIONS);
     strip.rows = rounded::<P>(&panels(&rows));
     for _ in 0..2 {
-        P::multiply(&mut strip, &directions, 0);
-        P::multiply(&mut strip, &directions, PANEL);
+        P::multiply::<f32>(&mut strip, &directions, 0, &[]);
+        P::multiply::<f32>(&mut strip, &directions, PANEL, &[]);
         P::sum_parts(&mut strip);
         let mut found = vec![P::round(1.0); directions.len()];
         P::add_weighted(&strip, &mut found, PANEL);
