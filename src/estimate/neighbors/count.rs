@@ -12,9 +12,6 @@ use super::placed::Placed;
 use super::places::{Center, PlaceRow, Windows, apart, below, n_groups};
 use super::scan;
 
-/// From so many steps on a radius is told finely enough: few points lie in its shell.
-const FINE: u16 = 256;
-
 /// From so many points in doubt on it is quicker to look at all of a leaf.
 const MANY: u32 = 6;
 
@@ -50,16 +47,6 @@ pub(super) struct Count<'a> {
     pub radii: &'a [&'a [f64]],
 }
 
-impl Count<'_> {
-    /// A grid about this leaf only, where radii are too few steps of that of all: beside points far out, or in one dimension.
-    fn own_grid(&self, largest: &[f64], reach: f64) -> Option<Grid> {
-        let members = self.leaves.members(self.leaf);
-        let is_fine = |&&member: &&usize| self.placed.grid.shell(largest[member]).inner >= FINE;
-        let n_fine = members.iter().filter(is_fine).count();
-        (n_fine < members.len() / 2).then(|| Grid::new(self.leaves.corners(self.leaf), reach))
-    }
-}
-
 impl WithSimd for Count<'_> {
     type Output = Vec<Row>;
 
@@ -70,24 +57,24 @@ impl WithSimd for Count<'_> {
             return Vec::new();
         };
         let members = leaves.members(leaf);
-        let reach = members.iter().fold(0.0_f64, |reach, &member| reach.max(largest[member]));
-        let own_grid = self.own_grid(largest, reach);
-        let grid = own_grid.as_ref().unwrap_or(&placed.grid);
-        let mut own_rows = vec![PlaceRow([0; LEAF]); leaves.n_dimensions()];
-        grid.places(leaves.rows(leaf), &mut own_rows);
-        let outer = Windows::new(&own_rows, members.iter().map(|&member| grid.shell(largest[member]).outer));
-        let inner = Windows::new(&own_rows, members.iter().map(|&member| grid.shell(least[member]).inner));
-        let queries = Queries::new(grid, leaves, leaf, radii);
+        let of_members = |radii: &[f64]| members.iter().map(|&member| radii[member]).collect::<Vec<_>>();
+        let (largest, least) = (of_members(largest), of_members(least));
+        let mut seen = placed.seen(leaves, leaf, &largest);
+        let grid = seen.grid().clone();
+        let own = seen.rows(leaf);
+        let outer = Windows::new(own, largest.iter().map(|&radius| grid.shell(radius).outer));
+        let inner = Windows::new(own, least.iter().map(|&radius| grid.shell(radius).inner));
+        let queries = Queries::new(&grid, leaves, leaf, radii);
+        let reach = largest.iter().fold(0.0_f64, |reach, &radius| reach.max(radius));
         let mut counts = vec![[0_u32; LEAF]; radii.len()];
         let mut doubts = Doubts::new(LEAF * radii.len() * n_groups::<S>());
         for (other, gap) in scan::box_gaps::<Chebyshev>(leaves, leaf).into_iter().enumerate() {
             if gap >= reach {
                 continue;
             }
-            let own_corners = own_grid.as_ref().map(|grid| grid.corners(leaves.corners(other)));
-            let corners = own_corners.as_deref().unwrap_or_else(|| placed.corners(other));
-            let met = outer.meeting(simd, corners);
-            let whole = inner.holding(simd, corners);
+            let corners = seen.corners(other);
+            let met = outer.meeting(simd, &corners);
+            let whole = inner.holding(simd, &corners);
             for query in ones(whole) {
                 for counts in &mut counts {
                     counts[query] += n_members(leaves, other);
@@ -96,12 +83,7 @@ impl WithSimd for Count<'_> {
             if met & !whole == 0 {
                 continue;
             }
-            let places = if own_grid.is_some() {
-                grid.places(leaves.rows(other), &mut own_rows);
-                &own_rows
-            } else {
-                placed.rows(other)
-            };
+            let places = seen.rows(other);
             doubts.clear();
             for query in ones(met & !whole) {
                 queries.count(simd, query, (places, members_of(leaves, other)), &mut counts, &mut doubts);
@@ -131,8 +113,7 @@ impl Queries {
     fn new(grid: &Grid, leaves: &Leaves, leaf: usize, radii: &[&[f64]]) -> Self {
         let n_dimensions = leaves.n_dimensions();
         let coordinates = scan::transpose(leaves.rows(leaf));
-        let center = |(place, &coordinate): (usize, &f64)| Center::new(grid.place(place % n_dimensions, coordinate));
-        let centers = coordinates.iter().enumerate().map(center).collect();
+        let centers = grid.centers(&coordinates);
         let of_members = leaves.members(leaf).iter().flat_map(|&member| radii.iter().map(move |radii| radii[member]));
         let radii: Vec<(f64, Shell)> = of_members.map(|radius| (radius, grid.shell(radius))).collect();
         Self { n_dimensions, n_sets: radii.len() / leaves.members(leaf).len(), centers, coordinates, radii }

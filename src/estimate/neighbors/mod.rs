@@ -316,14 +316,14 @@ mod tests {
         let points = Array2::from_shape_simple_fn((1000, 3), || random.normal_pair().0);
         let leaves = Leaves::new(points.view());
         let radii = nearest::kth_distances::<Chebyshev>(&leaves, &[1, 4]);
-        let search = |leaf| nearest::Search::<Chebyshev>::new(&leaves, leaf, &[1, 4]).with_simd(Scalar);
+        let placed = Placed::new(&leaves);
+        let search = |leaf| nearest::Search::<Chebyshev>::new(&leaves, Some(&placed), leaf, &[1, 4]).with_simd(Scalar);
         assert_eq!(leaves.map_points(2, search), radii);
         let mut squares =
-            leaves.map_points(1, |leaf| nearest::Search::<Euclidean>::new(&leaves, leaf, &[4]).with_simd(Scalar));
+            leaves.map_points(1, |leaf| nearest::Search::<Euclidean>::new(&leaves, None, leaf, &[4]).with_simd(Scalar));
         squares[0].iter_mut().for_each(|square| *square = square.sqrt());
         assert_eq!(squares, nearest::kth_distances::<Euclidean>(&leaves, &[4]));
         let radii = [&radii[1][..], &radii[0][..]];
-        let placed = Placed::new(&leaves);
         let counts = count::counts_below(&leaves, &placed, &radii);
         let count = |leaf| count::Count { leaves: &leaves, placed: &placed, leaf, radii: &radii }.with_simd(Scalar);
         for (found, counts) in leaves.map_points(2, count).iter().zip(counts) {
