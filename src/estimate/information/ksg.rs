@@ -2,8 +2,9 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
+use super::kept::counter_bytes;
 use super::pairs::{Counts, Near};
-use super::{ContinuousInformation, Several, counted};
+use super::{ContinuousInformation, Kept, Several, counted};
 use crate::estimate::{Estimate, EstimateError, Paired};
 
 /// The first estimator of Kraskov, Stögbauer and Grassberger, of two continuous variables.
@@ -43,7 +44,15 @@ pub struct Ksg {
 
 impl ContinuousInformation for Ksg {
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
-        counted::estimates(samples, &self.neighbors, Near::Below, terms)
+        self.estimates_of_series(samples, &Kept::default())
+    }
+
+    fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
+        counted::estimates((samples, kept), &self.neighbors, (Near::Below, terms))
+    }
+
+    fn kept_bytes(&self, n_columns: usize) -> usize {
+        counter_bytes(n_columns)
     }
 
     fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {
