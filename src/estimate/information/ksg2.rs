@@ -80,7 +80,8 @@ mod tests {
         for (third, expected) in [(3.5, -1.0 / 6.0), (3.0, -5.0 / 12.0)] {
             let x = array![[0.0], [1.0], [third], [7.0]];
             let estimate = estimator.estimate(Paired::new(x.view(), y.view()).unwrap()).unwrap();
-            assert!((estimate.value - expected).abs() < 1e-14, "{}", estimate.value);
+            // ψ itself is given to 1e-15, and each term has four of them.
+            assert!((estimate.value - expected).abs() < 4e-15, "{}", estimate.value);
         }
     }
 }

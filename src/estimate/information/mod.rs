@@ -90,19 +90,18 @@ pub trait ContinuousInformation: Sync {
     /// [`EstimateError`] where the samples are too few or too degenerate for the estimator.
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError>;
 
-    /// The same, to the bit, where many y come for one x: what is found in x alone is taken from `kept`, and left there.
+    /// The same, to the bit, where many y come for one x: what is found in x alone is left in the [`Kept`] that comes with
+    /// x, and taken from there.
     ///
     /// # Errors
     ///
     /// Those of [`estimates`](Self::estimates).
-    fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
-        let _nothing = kept;
+    fn estimates_of_series(&self, samples: Paired<'_>, _: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         self.estimates(samples)
     }
 
     /// The bytes a sample that it keeps of an x with so many columns.
-    fn kept_bytes(&self, n_columns: usize) -> usize {
-        let _any = n_columns;
+    fn kept_bytes(&self, _: usize) -> usize {
         0
     }
 
