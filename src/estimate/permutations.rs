@@ -20,6 +20,11 @@ pub(in crate::estimate) fn of_permutations(value: f64, mut permuted: Vec<f64>) -
 }
 
 /// The number of permutations that a value is held against: 19 or more, so that one in twenty can be told.
+///
+/// # Cost
+///
+/// About one estimate for each: of information by neighbors, whose sides are sorted once for all of them but among whose
+/// permuted pairs few can be skipped, 99 cost 67 to 100 estimates.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(try_from = "usize", into = "usize")]
 pub struct Permutations(usize);

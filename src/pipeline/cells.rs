@@ -12,7 +12,7 @@ use super::inputs::INPUT;
 use super::layers::Layers;
 use super::readings::{Layer, Readings, given, probe_text, read_beside, seed, split};
 use super::rows::{Cell, Found, cells, row, sample};
-use super::shared::Shared;
+use super::shared::{Shared, information_seed};
 use super::variables::Label;
 use super::{
     GradientLayers, Information, LayerTypicality, Measure, Plan, Reconstruction, Usable, codebook, every_layer,
@@ -271,15 +271,13 @@ impl Taps<'_> {
         information: &Information,
         layer: &Array2<f64>,
     ) -> Result<Vec<Estimate>, EstimateError> {
+        if let Some(inputs) = &self.shared.inputs[place] {
+            return inputs.series.measure(layer.view());
+        }
         let Information { estimator, interval, permutations, .. } = information;
         let uncertainty = (interval, *permutations);
-        // The same subsamples and permutations for every layer and checkpoint.
-        let seed = seed(self.plan, &[&information.of, "information"]);
-        let variables = &self.plan.variables;
-        if let Some(inputs) = &self.shared.inputs[place] {
-            return measure(estimator, inputs.samples.view(), Against::Variable(layer.view()), uncertainty, seed);
-        }
-        let label = &variables.labels[&information.of];
+        let seed = information_seed(self.plan, information);
+        let label = &self.plan.variables.labels[&information.of];
         let classes = label.classes().expect("the plan checked that the label has classes");
         label.with_known(layer.view(), |layer| measure(estimator, layer, Against::Labels(classes), uncertainty, seed))
     }

@@ -10,6 +10,7 @@ use super::shared::with_basis;
 use super::{Measure, Plan};
 use crate::estimate::compress::Basis;
 use crate::estimate::gradient::EveryLayer;
+use crate::estimate::information::Series;
 
 /// The program itself, ONNX Runtime and its kernels: 60 to 110 MB were seen with small graphs.
 const PROGRAM: usize = 128 << 20;
@@ -48,14 +49,16 @@ impl Plan {
             .iter()
             .filter_map(|measure| match measure {
                 Measure::Information(information) if inputs.has(&information.of) => {
-                    let width = inputs.width(&information.of);
-                    Some(information.input_compression().components(width) * self.n_samples())
+                    let n = self.n_samples();
+                    let width = information.input_compression().components(inputs.width(&information.of));
+                    let kept = Series::kept_bytes(&information.estimator, &information.interval, (n, width));
+                    Some(width * n * size_of::<f64>() + kept)
                 }
                 _ => None,
             })
             .sum();
         let targets: usize = self.variables.targets.iter().flatten().map(ArrayBase::len).sum();
-        (inputs.len() + compressed + targets) * size_of::<f64>()
+        (inputs.len() + targets) * size_of::<f64>() + compressed
     }
 
     /// About what one task takes that measures these taps with so many workers and threads.

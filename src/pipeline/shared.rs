@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::{ControlFlow, Range};
 
-use ndarray::{Array2, Axis, concatenate};
+use ndarray::{Axis, concatenate};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
@@ -15,6 +15,7 @@ use super::{Information, Measure, PipelineError, Plan, unit};
 use crate::archive::Checkpoint;
 use crate::estimate::compress::{Axes, Basis, Compressed, Compression};
 use crate::estimate::finite;
+use crate::estimate::information::Series;
 use crate::replay::Activations;
 
 /// What all checkpoints share.
@@ -23,7 +24,7 @@ pub(super) struct Shared<'p> {
     /// What is read of the inputs, as a baseline.
     pub readings: Readings<'p>,
     /// For each measure, the inputs as its compression leaves them, when it is about the inputs.
-    pub inputs: Vec<Option<CompressedInputs>>,
+    pub inputs: Vec<Option<CompressedInputs<'p>>>,
     /// For each measure, the bottleneck that its codebooks are held against.
     pub references: Vec<Option<Reference>>,
     bases: Vec<SeriesBasis<'p>>,
@@ -33,8 +34,9 @@ pub(super) struct Shared<'p> {
 
 /// The inputs as a measure compares layers with them.
 #[derive(Debug)]
-pub(super) struct CompressedInputs {
-    pub samples: Array2<f64>,
+pub(super) struct CompressedInputs<'p> {
+    /// The inputs, for all layers of all checkpoints.
+    pub series: Series<'p>,
     /// What rows say of the compression.
     pub details: Map<String, Value>,
 }
@@ -187,7 +189,7 @@ fn fitted(
 }
 
 /// The inputs as each measure compresses them; a compression that several measures share is computed once.
-fn inputs(plan: &Plan) -> Result<Vec<Option<CompressedInputs>>, PipelineError> {
+fn inputs(plan: &Plan) -> Result<Vec<Option<CompressedInputs<'_>>>, PipelineError> {
     let mut distinct: Vec<((&str, &Compression), Compressed)> = Vec::new();
     let mut all = Vec::new();
     for measure in &plan.pipeline.estimate.measures {
@@ -212,9 +214,17 @@ fn inputs(plan: &Plan) -> Result<Vec<Option<CompressedInputs>>, PipelineError> {
         if !samples.is_empty() {
             finite("inputs", samples.view())?;
         }
-        all.push(Some(CompressedInputs { samples, details: compressed.details.clone() }));
+        let uncertainty = (&information.interval, information.permutations);
+        let seed = information_seed(plan, information);
+        let series = Series::new(&information.estimator, samples, uncertainty, seed);
+        all.push(Some(CompressedInputs { series, details: compressed.details.clone() }));
     }
     Ok(all)
+}
+
+/// The seed of the subsamples and permutations of a measure: the same for every layer and checkpoint.
+pub(super) fn information_seed(plan: &Plan, information: &Information) -> u64 {
+    seed(plan, &[&information.of, "information"])
 }
 
 fn text(compression: &Compression) -> String {

@@ -18,7 +18,7 @@ pub(crate) fn estimator(text: &str) -> Estimator {
     toml::from_str::<Wrapped>(&format!("estimator = {text}")).unwrap().estimator
 }
 
-const ALL: [&str; 14] = [
+pub(crate) const ALL: [&str; 14] = [
     "{ ksg = { neighbors = [3, 1, 10] } }",
     "{ ksg-2 = { neighbors = [3, 1, 10] } }",
     "{ mixed = { neighbors = [3, 1, 10] } }",

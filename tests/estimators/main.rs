@@ -14,6 +14,7 @@ mod mlp;
 mod properties;
 mod readings;
 mod reconstruction;
+mod series;
 mod truths;
 mod typicality;
 mod usable;

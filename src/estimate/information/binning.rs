@@ -5,7 +5,7 @@ use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::several::Positive;
-use super::{ContinuousInformation, LabelInformation, checks, mean_of_terms};
+use super::{ContinuousInformation, Kept, LabelInformation, checks, mean_of_terms};
 use crate::estimate::{Estimate, EstimateError, Flag, Labels, Paired};
 
 /// The fraction of samples alone in their bin beyond which the value is a count of samples.
@@ -67,11 +67,20 @@ pub enum Bins {
 
 impl ContinuousInformation for Binning {
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+        self.estimates_of_series(samples, &Kept::default())
+    }
+
+    fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let n = samples.len();
         if checks::is_constant(samples.x()) || checks::is_constant(samples.y()) {
             return Ok(vec![Estimate::constant(n)]);
         }
-        Ok(vec![plug_in(&self.bins.patterns(samples.x())?, &self.bins.patterns(samples.y())?)])
+        let x = kept.patterns(|| self.bins.patterns(samples.x()))?;
+        Ok(vec![plug_in(x, &self.bins.patterns(samples.y())?)])
+    }
+
+    fn kept_bytes(&self, _: usize) -> usize {
+        size_of::<usize>()
     }
 
     fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {

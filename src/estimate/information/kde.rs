@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::entropy::{Form, Space};
 use super::several::Positive;
-use super::{ContinuousInformation, Several, checks, kernel, mean_of_terms, three_entropies};
+use super::{ContinuousInformation, Kept, Several, checks, kernel, mean_of_terms, three_entropies};
 use crate::estimate::{Estimate, EstimateError, Flag, Paired};
 
 /// The bandwidths that are tried first are this many, from a hundredth to ten times the one for normal samples.
@@ -53,6 +53,10 @@ pub struct Kde {
 
 impl ContinuousInformation for Kde {
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+        self.estimates_of_series(samples, &Kept::default())
+    }
+
+    fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let n = samples.len();
         if n < 3 {
             return Err(EstimateError::TooFewSamples { found: n, needed: 2 });
@@ -66,10 +70,12 @@ impl ContinuousInformation for Kde {
         let (x, y) = (Space::new(samples.x(), self.form)?, Space::new(samples.y(), self.form)?);
         let joint = three_entropies::joint(&x, &y, None, self.form)?;
         let (bandwidths, at_edge) = self.bandwidths(&joint)?;
-        let parts: Vec<_> = [&x, &y, &joint].into_par_iter().map(|space| entropy_terms(space, &bandwidths)).collect();
+        // The most likely bandwidth is another one with each y.
+        let kept = if self.bandwidth.is_some() { kept } else { &Kept::default() };
+        let hx = kept.terms(|| Ok(entropy_terms(&x, &bandwidths)))?;
+        let [hy, hxy] = [&y, &joint].map(|space| entropy_terms(space, &bandwidths));
         let estimates = bandwidths.iter().enumerate().map(|(place, bandwidth)| {
-            let entropies = [0, 1, 2].map(|part: usize| &parts[part][place]);
-            let mut estimate = three_entropies::sum(entropies, self.form);
+            let mut estimate = three_entropies::sum([hx, &hy, &hxy].map(|terms| &terms[place]), self.form);
             estimate.detail("bandwidth", *bandwidth);
             if at_edge {
                 estimate.flag(Flag::BandwidthAtEdge);
@@ -81,6 +87,10 @@ impl ContinuousInformation for Kde {
             estimate
         });
         Ok(estimates.collect())
+    }
+
+    fn kept_bytes(&self, _: usize) -> usize {
+        self.bandwidth.as_ref().map_or(0, |several| several.as_slice().len() * size_of::<f64>())
     }
 
     fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {

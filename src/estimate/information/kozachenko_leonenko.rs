@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entropy::{Form, Weights};
 use super::pairs::enough;
-use super::{ContinuousInformation, LabelInformation, Several, three_entropies};
+use super::{ContinuousInformation, Kept, LabelInformation, Several, three_entropies};
 use crate::estimate::{Estimate, EstimateError, Labels, Paired};
 
 /// Information by the entropy estimator of Kozachenko and Leonenko.
@@ -55,8 +55,16 @@ impl KozachenkoLeonenko {
 
 impl ContinuousInformation for KozachenkoLeonenko {
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+        self.estimates_of_series(samples, &Kept::default())
+    }
+
+    fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         enough(samples.len(), self.neighbors.largest())?;
-        three_entropies::continuous(samples, self.form, &|d| self.weights(d))
+        three_entropies::continuous((samples, kept), self.form, &|d| self.weights(d))
+    }
+
+    fn kept_bytes(&self, _: usize) -> usize {
+        self.neighbors.as_slice().len() * size_of::<f64>()
     }
 
     fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {

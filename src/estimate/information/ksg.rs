@@ -2,8 +2,9 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
+use super::kept::counter_bytes;
 use super::pairs::{Counts, Near};
-use super::{ContinuousInformation, Several, counted};
+use super::{ContinuousInformation, Kept, Several, counted};
 use crate::estimate::{Estimate, EstimateError, Paired};
 
 /// The first estimator of Kraskov, Stögbauer and Grassberger, of two continuous variables.
@@ -43,7 +44,15 @@ pub struct Ksg {
 
 impl ContinuousInformation for Ksg {
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
-        counted::estimates(samples, &self.neighbors, Near::Below, terms)
+        self.estimates_of_series(samples, &Kept::default())
+    }
+
+    fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
+        counted::estimates((samples, kept), &self.neighbors, (Near::Below, terms))
+    }
+
+    fn kept_bytes(&self, n_columns: usize) -> usize {
+        counter_bytes(n_columns)
     }
 
     fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {
@@ -62,8 +71,11 @@ fn terms(psi: &[f64], counts: &Counts, k: usize) -> Vec<f64> {
 mod tests {
     use ndarray::{Array2, array};
 
+    use super::super::mean_of_terms;
+    use super::super::pairs::Sides;
     use super::*;
     use crate::estimate::Flag;
+    use crate::estimate::neighbors::Counter;
     use crate::estimate::random::SplitMix64;
 
     fn ksg(k: usize, x: &Array2<f64>, y: &Array2<f64>) -> Result<Estimate, EstimateError> {
@@ -71,13 +83,21 @@ mod tests {
         Ksg { neighbors: NonZeroUsize::new(k).unwrap().into() }.estimate(samples)
     }
 
+    /// Exactly, with 6(ψ(m) + γ) = 6(1 + 1/2 + ... + 1/(m − 1)) in place of ψ(m): whole numbers, of which γ cancels.
     #[test]
-    fn agrees_with_four_samples_by_hand() {
+    fn is_a_rational_number_of_four_samples() {
         let x = array![[0.0], [1.0], [3.0], [7.0]];
         let y = array![[0.0], [2.0], [1.0], [5.0]];
-        // Rational numbers: the logarithms of the digamma function cancel up to rounding.
-        assert!((ksg(1, &x, &y).unwrap().value - 5.0 / 24.0).abs() < 1e-14);
-        assert!((ksg(2, &x, &y).unwrap().value - 3.0 / 8.0).abs() < 1e-14);
+        let sums = [f64::NAN, 0.0, 6.0, 9.0, 11.0];
+        for (k, numerator, denominator) in [(1, 5.0, 24.0), (2, 3.0, 8.0)] {
+            let counter = Counter::new(x.view());
+            let sides = Sides::new(Paired::new(x.view(), y.view()).unwrap(), &counter);
+            let counts = sides.counts(&[NonZeroUsize::new(k).unwrap()], Near::Below, None);
+            let six_times = mean_of_terms(&terms(&sums, &counts[0], k)).value;
+            assert_eq!(six_times * denominator, 6.0 * numerator, "k = {k}");
+            // ψ itself is given to 1e-15, and each term has four of them.
+            assert!((ksg(k, &x, &y).unwrap().value - numerator / denominator).abs() < 4e-15, "k = {k}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A whole measurement: estimates with their intervals and what they would be if there were nothing to find.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{ArrayView2, Axis};
 
-use super::{Estimator, Intervals};
+use super::{Estimator, Intervals, Kept};
 use crate::estimate::permutations::{Permutations, of_permutations};
 use crate::estimate::random::SplitMix64;
 use crate::estimate::{Estimate, EstimateError, Flag, Labels, Paired};
@@ -29,6 +29,17 @@ pub fn measure<'a>(
     estimator: &Estimator,
     x: ArrayView2<'a, f64>,
     against: Against<'a>,
+    uncertainty: (&Intervals, Option<Permutations>),
+    seed: u64,
+) -> Result<Vec<Estimate>, EstimateError> {
+    measured(estimator, (x, &[]), against, uncertainty, seed)
+}
+
+/// The same, with what is kept of x: of all samples, then of each part; or with nothing kept.
+pub(super) fn measured<'a>(
+    estimator: &Estimator,
+    (x, kept): (ArrayView2<'a, f64>, &'a [Kept]),
+    against: Against<'a>,
     (intervals, permutations): (&Intervals, Option<Permutations>),
     seed: u64,
 ) -> Result<Vec<Estimate>, EstimateError> {
@@ -36,7 +47,7 @@ pub fn measure<'a>(
     if x.ncols() == 0 || is_empty {
         return Ok(vec![Estimate::constant(x.nrows()); estimator.each().len()]);
     }
-    let sides = Sides::new(x, against)?;
+    let sides = Sides::new((x, kept), against)?;
     let mut estimates = sides.estimates(estimator)?;
     if estimates.iter().all(|estimate| estimate.flags.contains(&Flag::Constant)) {
         return Ok(estimates);
@@ -59,34 +70,44 @@ pub fn measure<'a>(
 
 /// Two variables of the same samples.
 pub(super) enum Sides<'a> {
-    Pair(Paired<'a>),
+    /// With what is kept of x, of these samples and of parts of them, if anything is.
+    Pair(Paired<'a>, &'a [Kept]),
     Labeled(ArrayView2<'a, f64>, &'a Labels),
 }
 
 impl<'a> Sides<'a> {
-    fn new(x: ArrayView2<'a, f64>, against: Against<'a>) -> Result<Self, EstimateError> {
+    fn new((x, kept): (ArrayView2<'a, f64>, &'a [Kept]), against: Against<'a>) -> Result<Self, EstimateError> {
         match against {
             Against::Labels(labels) => Ok(Self::Labeled(x, labels)),
             Against::Variable(y) => Paired::new(x, y)
-                .map(Self::Pair)
+                .map(|samples| Self::Pair(samples, kept))
                 .map_err(|error| EstimateError::Degenerate { reason: error.to_string() }),
         }
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Pair(samples) => samples.len(),
+            Self::Pair(samples, _) => samples.len(),
             Self::Labeled(x, _) => x.nrows(),
         }
     }
 
-    /// The samples at some rows.
-    pub(super) fn at(&self, rows: &[usize]) -> Part {
+    /// The estimates from the samples at some rows, which are those of a part.
+    pub(super) fn estimates_of_part(
+        &self,
+        estimator: &Estimator,
+        (part, rows): (usize, &[usize]),
+    ) -> Result<Vec<Estimate>, EstimateError> {
         match self {
-            Self::Pair(samples) => {
-                Part { x: samples.x().select(Axis(0), rows), y: PartOf::Variable(samples.y().select(Axis(0), rows)) }
+            Self::Pair(samples, kept) => {
+                let [x, y] = [samples.x(), samples.y()].map(|side| side.select(Axis(0), rows));
+                // What is kept of all samples goes first.
+                let kept = kept.get(part + 1).map_or(&[][..], std::slice::from_ref);
+                Sides::new((x.view(), kept), Against::Variable(y.view()))?.estimates(estimator)
             }
-            Self::Labeled(x, labels) => Part { x: x.select(Axis(0), rows), y: PartOf::Labels(labels.at(rows)) },
+            Self::Labeled(x, labels) => {
+                Sides::Labeled(x.select(Axis(0), rows).view(), &labels.at(rows)).estimates(estimator)
+            }
         }
     }
 
@@ -95,10 +116,15 @@ impl<'a> Sides<'a> {
             reason: format!("`{}` is not for {variables}; use {others}", estimator.name()),
         };
         match self {
-            Self::Pair(samples) => estimator
-                .continuous()
-                .ok_or_else(|| unfit("two continuous variables", "`ksg`, `gaussian` or another one that is"))?
-                .estimates(*samples),
+            Self::Pair(samples, kept) => {
+                let estimator = estimator
+                    .continuous()
+                    .ok_or_else(|| unfit("two continuous variables", "`ksg`, `gaussian` or another one that is"))?;
+                match kept.first() {
+                    Some(kept) => estimator.estimates_of_series(*samples, kept),
+                    None => estimator.estimates(*samples),
+                }
+            }
             Self::Labeled(x, labels) => estimator
                 .labeled()
                 .ok_or_else(|| unfit("labels", "`ross` or another one that is"))?
@@ -109,7 +135,7 @@ impl<'a> Sides<'a> {
     /// The values of each permutation.
     fn shuffled(&self, estimator: &Estimator, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {
         match (self, estimator.continuous(), estimator.labeled()) {
-            (Self::Pair(samples), Some(continuous), _) if continuous.has_null() => {
+            (Self::Pair(samples, _), Some(continuous), _) if continuous.has_null() => {
                 continuous.shuffled(*samples, orders)
             }
             (Self::Labeled(x, labels), _, Some(labeled)) => labeled.shuffled(*x, labels, orders),
@@ -120,27 +146,6 @@ impl<'a> Sides<'a> {
                 ),
             }),
         }
-    }
-}
-
-/// Some of the samples of two variables.
-pub(super) struct Part {
-    x: Array2<f64>,
-    y: PartOf,
-}
-
-enum PartOf {
-    Variable(Array2<f64>),
-    Labels(Labels),
-}
-
-impl Part {
-    pub(super) fn estimates(&self, estimator: &Estimator) -> Result<Vec<Estimate>, EstimateError> {
-        let against = match &self.y {
-            PartOf::Variable(y) => Against::Variable(y.view()),
-            PartOf::Labels(labels) => Against::Labels(labels),
-        };
-        Sides::new(self.x.view(), against)?.estimates(estimator)
     }
 }
 

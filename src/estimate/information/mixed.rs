@@ -3,9 +3,11 @@ use std::num::NonZeroUsize;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::kept::counter_bytes;
 use super::pairs::{Counts, Near, Sides, enough};
-use super::{ContinuousInformation, Several, checks, mean_of_terms};
+use super::{ContinuousInformation, Kept, Several, checks, mean_of_terms};
 use crate::estimate::digamma::digamma_table;
+use crate::estimate::neighbors::Counter;
 use crate::estimate::{Estimate, EstimateError, Flag, Paired};
 
 /// The estimator of Gao, Kannan, Oh and Viswanath, of variables that are discrete in part.
@@ -44,12 +46,17 @@ pub struct Mixed {
 
 impl ContinuousInformation for Mixed {
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+        self.estimates_of_series(samples, &Kept::default())
+    }
+
+    fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let (n, ks) = (samples.len(), self.neighbors.as_slice());
         enough(n, self.neighbors.largest())?;
         if checks::is_constant(samples.x()) || checks::is_constant(samples.y()) {
             return Ok(vec![Estimate::constant(n); ks.len()]);
         }
-        let estimates = self.terms(samples, &Sides::new(samples), None).into_iter().map(|(terms, radii)| {
+        let sides = Sides::new(samples, kept.counter(samples.x())?);
+        let estimates = self.terms(samples, &sides, None).into_iter().map(|(terms, radii)| {
             let mut estimate = mean_of_terms(&terms);
             checks::flag_neighbors(&mut estimate, &radii, samples.x().ncols() + samples.y().ncols());
             checks::flag_pairs(&mut estimate, samples);
@@ -60,9 +67,14 @@ impl ContinuousInformation for Mixed {
         Ok(estimates.collect())
     }
 
+    fn kept_bytes(&self, n_columns: usize) -> usize {
+        counter_bytes(n_columns)
+    }
+
     fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {
         enough(samples.len(), self.neighbors.largest())?;
-        let sides = Sides::new(samples);
+        let x = Counter::new(samples.x());
+        let sides = Sides::new(samples, &x);
         let values = |order: &Vec<usize>| {
             let terms = self.terms(samples, &sides, Some(order));
             terms.into_iter().map(|(terms, _)| mean_of_terms(&terms).value).collect()
@@ -73,7 +85,7 @@ impl ContinuousInformation for Mixed {
 
 impl Mixed {
     /// For each k one term a sample, whose mean is the estimate, and the distances to the k-th neighbors.
-    fn terms(&self, samples: Paired<'_>, sides: &Sides<'_>, order: Option<&[usize]>) -> Vec<(Vec<f64>, Vec<f64>)> {
+    fn terms(&self, samples: Paired<'_>, sides: &Sides<'_, '_>, order: Option<&[usize]>) -> Vec<(Vec<f64>, Vec<f64>)> {
         let (n, ks) = (samples.len(), self.neighbors.as_slice());
         let psi = digamma_table(n);
         let coinciding = sides.coinciding(order);

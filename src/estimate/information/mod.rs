@@ -21,6 +21,7 @@
 //! | `several` | settings with several values |
 //! | `pairs`, `entropy`, `three_entropies`, `kernel`, `classes`, `whitened` | what estimators share |
 //! | `measurement`, `subsampling` | estimates with their uncertainty |
+//! | `series`, `kept` | one variable against many, with what is found in it alone |
 //! | `donsker_varadhan` | the bound of a critic that is given |
 //! | `checks` | what estimates are doubted for |
 //!
@@ -36,6 +37,7 @@ mod estimator;
 mod gaussian;
 mod info_nce;
 mod kde;
+mod kept;
 mod kernel;
 mod kolchinsky;
 mod kozachenko_leonenko;
@@ -45,6 +47,7 @@ mod measurement;
 mod mixed;
 mod pairs;
 mod ross;
+mod series;
 mod several;
 mod sliced;
 mod subsampling;
@@ -64,6 +67,7 @@ pub use estimator::Estimator;
 pub use gaussian::Gaussian;
 pub use info_nce::InfoNce;
 pub use kde::Kde;
+pub use kept::Kept;
 pub use kolchinsky::{Bound, Kolchinsky};
 pub use kozachenko_leonenko::KozachenkoLeonenko;
 pub use ksg::Ksg;
@@ -71,6 +75,7 @@ pub use ksg2::Ksg2;
 pub use measurement::{Against, measure};
 pub use mixed::Mixed;
 pub use ross::Ross;
+pub use series::Series;
 pub use several::{Positive, Several};
 pub use sliced::Sliced;
 pub use subsampling::{Intervals, Level, Parts, Subsampling};
@@ -84,6 +89,21 @@ pub trait ContinuousInformation: Sync {
     ///
     /// [`EstimateError`] where the samples are too few or too degenerate for the estimator.
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError>;
+
+    /// The same, to the bit, where many y come for one x: what is found in x alone is left in the [`Kept`] that comes with
+    /// x, and taken from there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`estimates`](Self::estimates).
+    fn estimates_of_series(&self, samples: Paired<'_>, _: &Kept) -> Result<Vec<Estimate>, EstimateError> {
+        self.estimates(samples)
+    }
+
+    /// The bytes a sample that it keeps of an x with so many columns.
+    fn kept_bytes(&self, _: usize) -> usize {
+        0
+    }
 
     /// Estimates I(X; Y) in nats with the first value of every setting.
     ///

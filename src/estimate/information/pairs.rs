@@ -9,9 +9,9 @@ use crate::estimate::neighbors::{Counter, Neighbors};
 use crate::estimate::{EstimateError, Paired};
 
 /// Both sides, sorted for counting once: also while y is shuffled against x.
-pub(super) struct Sides<'a> {
+pub(super) struct Sides<'a, 'x> {
     samples: Paired<'a>,
-    x: Counter,
+    x: &'x Counter,
     y: Counter,
 }
 
@@ -34,9 +34,10 @@ pub(super) enum Near {
     Extents,
 }
 
-impl<'a> Sides<'a> {
-    pub(super) fn new(samples: Paired<'a>) -> Self {
-        Self { samples, x: Counter::new(samples.x()), y: Counter::new(samples.y()) }
+impl<'a, 'x> Sides<'a, 'x> {
+    /// Of samples whose x is sorted already.
+    pub(super) fn new(samples: Paired<'a>, x: &'x Counter) -> Self {
+        Self { samples, x, y: Counter::new(samples.y()) }
     }
 
     /// The counts for each k, where row i of x goes with row `order[i]` of y.

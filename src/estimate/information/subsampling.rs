@@ -22,6 +22,16 @@ pub enum Intervals {
     Subsampling(Subsampling),
 }
 
+impl Intervals {
+    /// The sizes of the parts in which n samples are looked at, part by part.
+    pub(super) fn part_sizes(&self, n: usize) -> Vec<usize> {
+        match self {
+            Self::None {} => Vec::new(),
+            Self::Subsampling(own) => own.dealings(n).flat_map(|m| std::iter::repeat_n(n / m, m)).collect(),
+        }
+    }
+}
+
 impl Default for Intervals {
     fn default() -> Self {
         Self::Subsampling(Subsampling::default())
@@ -52,7 +62,8 @@ impl Default for Intervals {
 ///
 /// # Cost
 ///
-/// `parts` − 1 estimates at most for each round, and as little as Σ 1/m of one where the cost is quadratic.
+/// `parts` − 1 estimates at most for each round, and as little as Σ 1/m of one where the cost is quadratic: of estimators by
+/// neighbors the 54 parts of one round of ten cost about 4 estimates, two rounds 7 to 8.
 ///
 /// # Reference
 ///
@@ -125,11 +136,10 @@ impl Subsampling {
     /// Gives estimates their intervals, or says in `details` why they have none.
     pub(super) fn add(&self, estimates: &mut [Estimate], estimator: &Estimator, sides: &Sides<'_>, seed: u64) {
         let n = sides.len();
-        let most = self.parts.0.min(n / MIN_PART);
-        let found = if most < 2 {
+        let found = if self.dealings(n).next().is_none() {
             Err(format!("{n} samples, needed {} for two parts", 2 * MIN_PART))
         } else {
-            self.by_parts(most, estimator, sides, seed).map_err(|error| format!("of a part: {error}"))
+            self.by_parts(estimator, sides, seed).map_err(|error| format!("of a part: {error}"))
         };
         match found {
             Err(reason) => estimates.iter_mut().for_each(|estimate| estimate.detail("no_interval", reason.clone())),
@@ -141,10 +151,15 @@ impl Subsampling {
         }
     }
 
+    /// Into how many parts n samples are dealt, time by time; not at all where they are too few for two.
+    fn dealings(&self, n: usize) -> impl Iterator<Item = usize> {
+        let most = self.parts.0.min(n / MIN_PART);
+        (0..self.rounds.get()).flat_map(move |_| 2..=most)
+    }
+
     /// For each dealing of the samples the values of its parts, and in each for every setting.
     fn by_parts(
         &self,
-        most: usize,
         estimator: &Estimator,
         sides: &Sides<'_>,
         seed: u64,
@@ -152,17 +167,18 @@ impl Subsampling {
         let n = sides.len();
         let mut random = SplitMix64::new(seed);
         let mut parts = Vec::new();
-        for (dealing, m) in (0..self.rounds.get()).flat_map(|_| 2..=most).enumerate() {
+        let mut by_parts = Vec::new();
+        for (dealing, m) in self.dealings(n).enumerate() {
+            by_parts.push(Vec::new());
             let mut rows: Vec<usize> = (0..n).collect();
             random.shuffle(&mut rows);
             parts.extend(rows.chunks_exact(n / m).take(m).map(|part| (dealing, part.to_vec())));
         }
-        let values = parts.into_par_iter().map(|(dealing, mut rows)| {
+        let values = parts.into_par_iter().enumerate().map(|(part, (dealing, mut rows))| {
             rows.sort_unstable();
-            let estimates = sides.at(&rows).estimates(estimator)?;
+            let estimates = sides.estimates_of_part(estimator, (part, &rows))?;
             Ok((dealing, estimates.iter().map(|estimate| estimate.value).collect::<Vec<f64>>()))
         });
-        let mut by_parts = vec![Vec::new(); self.rounds.get() * (most - 1)];
         for (dealing, values) in values.collect::<Result<Vec<_>, EstimateError>>()? {
             by_parts[dealing].push(values);
         }

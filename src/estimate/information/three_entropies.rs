@@ -5,12 +5,13 @@ use rayon::prelude::*;
 
 use super::classes::Classes;
 use super::entropy::{Form, InDimensions, Space};
+use super::kept::Kept;
 use super::{checks, mean_of_terms};
 use crate::estimate::{Estimate, EstimateError, Flag, Labels, Paired};
 
 /// One estimate for each set of weights.
 pub(super) fn continuous(
-    samples: Paired<'_>,
+    (samples, kept): (Paired<'_>, &Kept),
     form: Form,
     weights: InDimensions<'_>,
 ) -> Result<Vec<Estimate>, EstimateError> {
@@ -19,10 +20,11 @@ pub(super) fn continuous(
         return Ok(vec![Estimate::constant(samples.len()); weights(1)?.len()]);
     }
     let joint = joint(&x, &y, None, form)?;
-    let parts = [x.entropy_terms(weights)?, y.entropy_terms(weights)?, joint.entropy_terms(weights)?];
+    let hx = kept.terms(|| x.entropy_terms(weights))?;
+    let (hy, hxy) = (y.entropy_terms(weights)?, joint.entropy_terms(weights)?);
     let n_dimensions = joint.points.ncols();
-    let estimates = (0..parts[0].len()).map(|setting| {
-        let mut estimate = sum([0, 1, 2].map(|part| &parts[part][setting]), form);
+    let estimates = (0..hx.len()).map(|setting| {
+        let mut estimate = sum([hx, &hy, &hxy].map(|terms| &terms[setting]), form);
         checks::flag_pairs(&mut estimate, samples);
         checks::flag_negative(&mut estimate);
         checks::flag_dimensions(&mut estimate, n_dimensions);

@@ -6,7 +6,7 @@ use statrs::function::gamma::ln_gamma;
 
 use super::entropy::{Form, Weights};
 use super::pairs::enough;
-use super::{ContinuousInformation, LabelInformation, Several, three_entropies};
+use super::{ContinuousInformation, Kept, LabelInformation, Several, three_entropies};
 use crate::estimate::{Estimate, EstimateError, Flag, Labels, Paired};
 
 /// A condition of which less than this part is new counts as none.
@@ -94,9 +94,17 @@ impl Weighted {
 
 impl ContinuousInformation for Weighted {
     fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+        self.estimates_of_series(samples, &Kept::default())
+    }
+
+    fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         enough(samples.len(), self.neighbors.largest())?;
-        let estimates = three_entropies::continuous(samples, self.form, &|d| self.weights(d))?;
+        let estimates = three_entropies::continuous((samples, kept), self.form, &|d| self.weights(d))?;
         Ok(self.noted(estimates, samples.x().ncols() + samples.y().ncols()))
+    }
+
+    fn kept_bytes(&self, _: usize) -> usize {
+        self.neighbors.as_slice().len() * size_of::<f64>()
     }
 
     fn shuffled(&self, samples: Paired<'_>, orders: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, EstimateError> {
