@@ -20,7 +20,8 @@ const LANES: usize = 16;
 pub(super) const STEP: usize = TILE * LANES;
 
 /// Columns that are multiplied at a time: a panel, of which each row lies beside the next. The last one may be narrower.
-pub(super) const PANEL: usize = 8 * STEP;
+/// An odd multiple: at a power of two all rows would compete for the same places in the cache.
+pub(super) const PANEL: usize = 5 * STEP;
 
 /// A few rows, and their coordinates along some directions.
 pub(super) struct Strip<P> {

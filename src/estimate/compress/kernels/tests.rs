@@ -73,7 +73,7 @@ fn sums_what_loops_sum_without_wide_registers() {
     let of = |count: usize, column: usize| panel(count, COLUMNS, column);
     for column in [0, PANEL] {
         let (rows, directions) = (&rows[of(f32::STRIP, column)], &directions[of(DIRECTIONS, column)]);
-        MultiplySingle { rows, directions, parts: &mut strip.parts }.with_simd(Scalar);
+        MultiplySingle::<f32> { rows, directions, parts: &mut strip.parts, ahead: &[] }.with_simd(Scalar);
     }
     SumSingle(&mut strip).with_simd(Scalar);
     for column in [0, PANEL] {
