@@ -52,7 +52,7 @@ pub(super) fn moments<T: Element>(matrix: ArrayView2<'_, T>, rows: Option<&[usiz
         .map(|block| {
             let mut distances = Distances::none(d);
             for place in block * ROWS..n.min((block + 1) * ROWS) {
-                distances.add(row(matrix, rows, place), &origin, 0);
+                distances.add(&contiguous(row(matrix, rows, place)), &origin, 0);
             }
             distances
         })
@@ -73,8 +73,7 @@ impl Distances {
     }
 
     /// Adds a part of a row, of the columns from `column` on; `origin` is that of the same ones.
-    pub(super) fn add<T: Element, O: Element>(&mut self, values: ArrayView1<'_, T>, origin: &[O], column: usize) {
-        let values = contiguous(values);
+    pub(super) fn add<T: Element, O: Element>(&mut self, values: &[T], origin: &[O], column: usize) {
         let (sums, squares) = (&mut self.sums[column..], &mut self.squares[column..]);
         Arch::new().dispatch(
             #[inline(always)]
@@ -133,19 +132,18 @@ pub(super) fn copy_scaled<T: Element, P>(
     target: &mut [P],
     round: impl Fn(f64) -> P,
 ) {
-    copy_distances(values, means, target, |distance| round(distance * factor));
+    copy_distances(&contiguous(values), means, target, |distance| round(distance * factor));
 }
 
 /// Writes the distances of one row to an origin as `round` makes them, before whatever `target` has beyond it.
 ///
 /// Where row, origin and target are in single precision and nothing but rounding is done, the compiler does all in that.
 pub(super) fn copy_distances<T: Element, O: Element, P>(
-    values: ArrayView1<'_, T>,
+    values: &[T],
     origin: &[O],
     target: &mut [P],
     round: impl Fn(f64) -> P,
 ) {
-    let values = contiguous(values);
     Arch::new().dispatch(
         #[inline(always)]
         || {
@@ -157,7 +155,7 @@ pub(super) fn copy_distances<T: Element, O: Element, P>(
 }
 
 /// The values of a row side by side, copied only if they are not.
-fn contiguous<T: Element>(values: ArrayView1<'_, T>) -> Cow<'_, [T]> {
+pub(super) fn contiguous<T: Element>(values: ArrayView1<'_, T>) -> Cow<'_, [T]> {
     values.to_slice().map_or_else(|| Cow::Owned(values.to_vec()), Cow::Borrowed)
 }
 

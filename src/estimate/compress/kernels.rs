@@ -53,9 +53,7 @@ pub(super) trait Precision: Copy + Default + Send + Sync + Into<f64> + 'static {
     fn round(value: f64) -> Self;
 
     /// Adds what the panel from a column on contributes to the parts of the coordinates along directions.
-    ///
-    /// Rows `ahead`, of as many columns, are touched between the products, so that they are in the cache when they are
-    /// needed: while one waits for them afterwards there would be nothing else to do.
+    /// Rows `ahead` are touched between the products: waiting for them afterwards there would be nothing else to do.
     fn multiply<T: Copy + Into<f64>>(strip: &mut Strip<Self>, directions: &[Self], column: usize, ahead: &[&[T]]);
 
     /// Sums the parts to the coordinates of the rows, and clears them.
@@ -198,12 +196,7 @@ macro_rules! precision {
                 value as Self
             }
 
-            fn multiply<T: Copy + Into<f64>>(
-                strip: &mut Strip<Self>,
-                directions: &[Self],
-                column: usize,
-                ahead: &[&[T]],
-            ) {
+            fn multiply<T: Copy + Into<f64>>(strip: &mut Strip<Self>, directions: &[Self], column: usize, ahead: &[&[T]]) {
                 let Strip { rows, scores, parts } = strip;
                 let columns = rows.len() / $strip;
                 let rows = &rows[panel($strip, columns, column)];
@@ -241,7 +234,7 @@ precision!(
 );
 precision!(
     f64,
-    8,
+    16,
     MultiplyDouble,
     SumDouble,
     AddDouble,

@@ -2,7 +2,8 @@
 //! rows at a time, so the matrix is read once in its own precision and no copy of it is made.
 
 use std::array;
-use std::mem::swap;
+use std::borrow::Cow;
+use std::mem::{replace, swap};
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, Axis, s};
@@ -151,18 +152,23 @@ impl<T: Element, O: Element> Rows<'_, T, O> {
         let scale = self.scale.unwrap_or(1.0);
         let mut scores = Vec::new();
         let mut distances = (beside == Beside::Distances).then(|| Distances::none(d));
+        let read = |first: usize| -> Vec<Cow<'_, [T]>> {
+            let rows = first.min(block.end)..block.end.min(first + P::STRIP);
+            rows.map(|row| columns::contiguous(self.samples.index_axis_move(Axis(0), row))).collect()
+        };
+        let mut next = read(block.start);
         // Once more than there are strips, for the last one's sums.
         for first in (block.start..block.end + P::STRIP).step_by(P::STRIP) {
-            let rows = first..block.end.min(first + P::STRIP);
+            let rows = replace(&mut next, read(first + P::STRIP));
             if rows.len() < P::STRIP {
                 strip.rows.fill(P::default());
             }
             for column in (0..d).step_by(PANEL) {
                 if !rows.is_empty() {
-                    for (place, row) in rows.clone().enumerate() {
+                    let end = d.min(column + PANEL);
+                    for (place, row) in rows.iter().enumerate() {
                         let target = panel_row(&mut strip.rows, (P::STRIP, width), place, column);
-                        let values = self.samples.slice(s![row, column..d.min(column + PANEL)]);
-                        let origin = &self.origin[column..];
+                        let (values, origin) = (&row[column..end], &self.origin[column..]);
                         match self.scale {
                             None => columns::copy_distances(values, origin, target, P::round),
                             Some(scale) => {
@@ -173,10 +179,8 @@ impl<T: Element, O: Element> Rows<'_, T, O> {
                             distances.add(values, origin, column);
                         }
                     }
-                    let (next, from) = if column + PANEL < d { (first, column + PANEL) } else { (first + P::STRIP, 0) };
-                    let ahead: Vec<&[T]> = (next..block.end.min(next + P::STRIP))
-                        .filter_map(|row| self.samples.slice(s![row, from..d.min(from + PANEL)]).to_slice())
-                        .collect();
+                    let (rows, from) = if end < d { (&rows, end) } else { (&next, 0) };
+                    let ahead: Vec<&[T]> = rows.iter().map(|row| &row[from..d.min(from + PANEL)]).collect();
                     P::multiply(strip, directions, column, &ahead);
                 }
                 if first > block.start {
