@@ -196,7 +196,12 @@ macro_rules! precision {
                 value as Self
             }
 
-            fn multiply<T: Copy + Into<f64>>(strip: &mut Strip<Self>, directions: &[Self], column: usize, ahead: &[&[T]]) {
+            fn multiply<T: Copy + Into<f64>>(
+                strip: &mut Strip<Self>,
+                directions: &[Self],
+                column: usize,
+                ahead: &[&[T]],
+            ) {
                 let Strip { rows, scores, parts } = strip;
                 let columns = rows.len() / $strip;
                 let rows = &rows[panel($strip, columns, column)];
@@ -218,34 +223,14 @@ macro_rules! precision {
     };
 }
 
-precision!(
-    f32,
-    16,
-    MultiplySingle,
-    SumSingle,
-    AddSingle,
-    f32s,
-    as_simd_f32s,
-    as_mut_simd_f32s,
-    F32_LANES,
-    splat_f32s,
-    mul_add_f32s,
-    reduce_sum_f32s
-);
-precision!(
-    f64,
-    16,
-    MultiplyDouble,
-    SumDouble,
-    AddDouble,
-    f64s,
-    as_simd_f64s,
-    as_mut_simd_f64s,
-    F64_LANES,
-    splat_f64s,
-    mul_add_f64s,
-    reduce_sum_f64s
-);
+precision! {
+    f32, 16, MultiplySingle, SumSingle, AddSingle, f32s,
+    as_simd_f32s, as_mut_simd_f32s, F32_LANES, splat_f32s, mul_add_f32s, reduce_sum_f32s
+}
+precision! {
+    f64, 16, MultiplyDouble, SumDouble, AddDouble, f64s,
+    as_simd_f64s, as_mut_simd_f64s, F64_LANES, splat_f64s, mul_add_f64s, reduce_sum_f64s
+}
 
 #[cfg(test)]
 mod tests;
