@@ -137,8 +137,8 @@ impl<T: Element, O: Element> Rows<'_, T, O> {
 
     /// The sums over some rows, and the coordinates of these.
     ///
-    /// Columns of a strip are weighted by its coordinates while those of the next one are read: arithmetic all the time,
-    /// behind which the memory is read ahead.
+    /// Columns of a strip are weighted by its coordinates while those of the next one are read, and what is read after
+    /// these is touched between products: arithmetic all the time, behind which the memory is read ahead.
     fn pass_block<P: Precision>(
         &self,
         block: Range<usize>,

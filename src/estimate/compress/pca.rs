@@ -36,7 +36,7 @@ const WIDE: usize = 256;
 /// # Cost
 ///
 /// O(n d min(n, d)) by a full eigendecomposition of the smaller Gram matrix if the smaller side is at most 256 or
-/// more than an eighth of the components is asked for; else four to ten passes over the matrix, O(n d) each (block
+/// more than an eighth of the components is asked for; else three to ten passes over the matrix, O(n d) each (block
 /// Lanczos from what some of the samples and a fixed start suggest, until |Sv − λv| is at most 1e-4 λ in double
 /// precision, which leaves about 1e-8 of each variance and, where λ stands clear of its neighbors, 1e-4 of each
 /// direction).
