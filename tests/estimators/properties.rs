@@ -62,14 +62,17 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
-    fn neighbors_equal_those_of_two_nested_loops(points in extreme_points(), k in 1..12_usize, scale in 0.0..2.0_f64) {
+    fn neighbors_equal_those_of_two_nested_loops(points in extreme_points(), k in 1..12_usize, scale in 0.0..3.0_f64) {
         let neighbors = Neighbors::new(points.view());
         let kth = neighbors.kth_distances(NonZeroUsize::new(k).unwrap());
-        // Radii that end between points, and radii that end on them.
-        let radii: Vec<f64> = kth.iter().map(|&distance| if scale < 1.0 { distance * scale } else { distance }).collect();
+        // Radii that end between points, radii that end on them, and radii that reach far, at times over everything.
+        let factor = if scale < 1.0 { scale } else if scale < 2.0 { 1.0 } else { 1e3_f64.powf(scale - 2.0) };
+        let radii: Vec<f64> = kth.iter().map(|&distance| distance * factor).collect();
         let counter = Counter::new(points.view());
         let below = counter.counts_below(&radii);
         let within = counter.counts_within(&radii);
+        let sets = [&kth[..], &radii[..], &vec![0.0; kth.len()][..]];
+        prop_assert_eq!(counter.counts_below_each(&sets), sets.map(|radii| counter.counts_below(radii)));
         for place in 0..points.nrows() {
             let mut others = distances(&points, place);
             prop_assert_eq!(below[place], others.iter().filter(|&&other| other < radii[place]).count());

@@ -38,9 +38,9 @@ impl Kept {
     }
 }
 
-/// The bytes a sample that a [`Counter`] takes: it has four copies of the points.
+/// The bytes a sample that a [`Counter`] takes: coordinates, their places in a grid, a part of the boxes, and an order.
 pub(super) fn counter_bytes(n_columns: usize) -> usize {
-    4 * n_columns * size_of::<f64>()
+    n_columns * (size_of::<f64>() + size_of::<u16>() + 1) + size_of::<usize>()
 }
 
 fn kept<T>(place: &OnceLock<T>, find: impl FnOnce() -> Result<T, EstimateError>) -> Result<&T, EstimateError> {
@@ -76,17 +76,17 @@ mod tests {
         let mut random = SplitMix64::new(1);
         let mut normal = |columns| Array2::from_shape_simple_fn((230, columns), || random.normal_pair().0);
         let (x, y) = (normal(2), normal(3));
-        for (text, n_settings) in [
-            (r#"{ "weighted": { "neighbors": [1, 5] } }"#, 2),
-            (r#"{ "kde": { "bandwidth": 0.5 } }"#, 1),
+        for (text, bytes_each) in [
+            (r#"{ "weighted": { "neighbors": [1, 5] } }"#, 16),
+            (r#"{ "kde": { "bandwidth": 0.5 } }"#, 8),
             (r#"{ "kde": {} }"#, 0),
-            (r#"{ "binning": { "bins": { "width": 0.5 } } }"#, 1),
-            (r#"{ "ksg": { "neighbors": 3 } }"#, 8),
+            (r#"{ "binning": { "bins": { "width": 0.5 } } }"#, 8),
+            (r#"{ "ksg": { "neighbors": 3 } }"#, 30),
         ] {
             let estimator: Estimator = serde_json::from_str(text).unwrap();
             let intervals = Intervals::default();
             let bytes = Series::kept_bytes(&estimator, &intervals, (230, 2));
-            assert_eq!(bytes, n_settings * (230 + 230 + 228 + 228) * 8, "{text}");
+            assert_eq!(bytes, bytes_each * (230 + 230 + 228 + 228), "{text}");
             let series = Series::new(&estimator, x.clone(), (&intervals, None), 1);
             series.measure(y.view()).unwrap();
             assert_eq!(series.kept.len(), 10);

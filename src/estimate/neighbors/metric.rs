@@ -8,6 +8,9 @@ use pulp::Simd;
 
 /// A way to add up differences of coordinates, starting from zero.
 pub(super) trait Metric: Sync + Send {
+    /// Whether a sum is the largest difference of a coordinate.
+    const IS_LARGEST: bool;
+
     /// Adds the difference of one coordinate, of either sign.
     fn add<S: Simd>(simd: S, sum: S::f64s, difference: S::f64s) -> S::f64s;
 
@@ -25,6 +28,8 @@ pub(super) trait Metric: Sync + Send {
 pub(super) struct Chebyshev;
 
 impl Metric for Chebyshev {
+    const IS_LARGEST: bool = true;
+
     #[inline(always)]
     fn add<S: Simd>(simd: S, sum: S::f64s, difference: S::f64s) -> S::f64s {
         simd.max_f64s(sum, simd.abs_f64s(difference))
@@ -50,6 +55,8 @@ impl Metric for Chebyshev {
 pub(super) struct Euclidean;
 
 impl Metric for Euclidean {
+    const IS_LARGEST: bool = false;
+
     #[inline(always)]
     fn add<S: Simd>(simd: S, sum: S::f64s, difference: S::f64s) -> S::f64s {
         simd.mul_add_f64s(difference, difference, sum)

@@ -8,36 +8,39 @@
 //! |---|---|
 //! | `leaves` | points in k-d order, cut into leaves of 64 with their boxes |
 //! | `scan` | vectorised loops over one leaf |
+//! | `bits` | what comparisons say, as a bit for each point |
 //! | `metric` | how differences of coordinates make a distance |
 //! | `nearest` | distances to k-th neighbors |
-//! | `rank`, `ranks` | coordinates as places in the sorted columns |
-//! | `windows` | the places within a radius of each point of a leaf |
+//! | `grid` | coordinates as places in a grid about a leaf |
+//! | `places` | vectorised loops over places |
+//! | `placed` | all points in one grid |
 //! | `count` | counts within a radius |
 //! | `extents` | how far neighbors lie in two blocks of coordinates |
 //! | `wide` | distances to k-th neighbors in many dimensions, where boxes leave nothing out |
 //! | `candidates` | vectorised loops over pairs that may be near |
 //! | `screen` | few coordinates from which products of matrices bound the distances of all pairs |
 //!
-//! Counting works on ranks, 16 bits wide where these hold them: who is nearer than a radius along one coordinate is a
-//! window of places in the sorted column, exactly, so that whole numbers decide.
+//! Counting works on places in a grid, 32 of them to a register: whole numbers decide who is nearer than a radius but for a
+//! thin shell, in which coordinates do.
 //!
 //! A whole leaf of queries works at once, which replaces the unpredictable branches of a tree search by straight
 //! loops over 64 numbers. Every comparison is between differences rounded once; rounding keeps the order, so that
 //! skipping a leaf by its box never changes a result: distances and counts equal those of two nested loops to the
 //! last bit, also among ties, and with any number of threads.
 
+mod bits;
 mod candidates;
 mod count;
 mod extents;
+mod grid;
 mod leaves;
 mod metric;
 mod nearest;
-mod rank;
-mod ranks;
+mod placed;
+mod places;
 mod scan;
 mod screen;
 mod wide;
-mod windows;
 
 use std::num::NonZeroUsize;
 
@@ -46,7 +49,7 @@ use ndarray::ArrayView2;
 use super::EstimateError;
 use leaves::Leaves;
 use metric::{Chebyshev, Euclidean};
-use ranks::Ranks;
+use placed::Placed;
 
 /// From so many dimensions on boxes leave out next to nothing.
 const WIDE: usize = 33;
@@ -83,14 +86,7 @@ pub struct Neighbors {
 #[derive(Clone, Debug)]
 pub struct Counter {
     leaves: Leaves,
-    ranks: AnyRanks,
-}
-
-/// Places in the shortest type that holds them.
-#[derive(Clone, Debug)]
-enum AnyRanks {
-    Short(Ranks<u16>),
-    Long(Ranks<u32>),
+    placed: Placed,
 }
 
 impl Neighbors {
@@ -150,13 +146,11 @@ impl Counter {
     ///
     /// # Cost
     ///
-    /// O(n d log n) for n points in d dimensions, and four copies of the points.
+    /// O(n (d + log n) log n) for n points in d dimensions, and 11 d + 8 bytes a point, and a copy of the points while they are sorted.
     #[must_use]
     pub fn new(points: ArrayView2<'_, f64>) -> Self {
         let leaves = Leaves::new(points);
-        let is_short = u16::try_from(leaves.n_points()).is_ok();
-        let ranks = if is_short { AnyRanks::Short(Ranks::new(&leaves)) } else { AnyRanks::Long(Ranks::new(&leaves)) };
-        Self { leaves, ranks }
+        Self { placed: Placed::new(&leaves), leaves }
     }
 
     /// For each point, the number of other points nearer than its radius.
@@ -179,10 +173,7 @@ impl Counter {
         for radii in radii {
             assert_eq!(radii.len(), self.leaves.n_points(), "each point has a radius");
         }
-        let mut counts = match &self.ranks {
-            AnyRanks::Short(ranks) => count::counts_below(&self.leaves, ranks, radii),
-            AnyRanks::Long(ranks) => count::counts_below(&self.leaves, ranks, radii),
-        };
+        let mut counts = count::counts_below(&self.leaves, &self.placed, radii);
         for (counts, radii) in counts.iter_mut().zip(radii) {
             for (count, &radius) in counts.iter_mut().zip(*radii) {
                 // A point lies at distance zero of itself, and is not another point.
@@ -325,17 +316,16 @@ mod tests {
         let points = Array2::from_shape_simple_fn((1000, 3), || random.normal_pair().0);
         let leaves = Leaves::new(points.view());
         let radii = nearest::kth_distances::<Chebyshev>(&leaves, &[1, 4]);
-        let search = |leaf| nearest::Search::<Chebyshev>::new(&leaves, leaf, &[1, 4]).with_simd(Scalar);
+        let placed = Placed::new(&leaves);
+        let search = |leaf| nearest::Search::<Chebyshev>::new(&leaves, Some(&placed), leaf, &[1, 4]).with_simd(Scalar);
         assert_eq!(leaves.map_points(2, search), radii);
         let mut squares =
-            leaves.map_points(1, |leaf| nearest::Search::<Euclidean>::new(&leaves, leaf, &[4]).with_simd(Scalar));
+            leaves.map_points(1, |leaf| nearest::Search::<Euclidean>::new(&leaves, None, leaf, &[4]).with_simd(Scalar));
         squares[0].iter_mut().for_each(|square| *square = square.sqrt());
         assert_eq!(squares, nearest::kth_distances::<Euclidean>(&leaves, &[4]));
         let radii = [&radii[1][..], &radii[0][..]];
-        let (short, long) = (Ranks::<u16>::new(&leaves), Ranks::<u32>::new(&leaves));
-        let counts = count::counts_below(&leaves, &short, &radii);
-        assert_eq!(count::counts_below(&leaves, &long, &radii), counts);
-        let count = |leaf| count::Count { leaves: &leaves, ranks: &short, leaf, radii: &radii }.with_simd(Scalar);
+        let counts = count::counts_below(&leaves, &placed, &radii);
+        let count = |leaf| count::Count { leaves: &leaves, placed: &placed, leaf, radii: &radii }.with_simd(Scalar);
         for (found, counts) in leaves.map_points(2, count).iter().zip(counts) {
             assert_eq!(*found, counts.iter().map(|&count| count as f64).collect::<Vec<_>>());
         }

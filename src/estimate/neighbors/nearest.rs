@@ -4,14 +4,20 @@ use std::marker::PhantomData;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::bits::ones;
+use super::grid::Grid;
 use super::leaves::{LEAF, Leaves, Row};
 use super::metric::Metric;
+use super::placed::Placed;
+use super::places::{Center, PlaceRow, apart, below, n_groups};
 use super::scan::{self, Chosen, GROUP};
 
 /// The distances of each point to some of its nearest other points: for each of `ks` one distance a point.
 pub(super) fn kth_distances<M: Metric>(leaves: &Leaves, ks: &[usize]) -> Vec<Vec<f64>> {
     let arch = Arch::new();
-    let mut found = leaves.map_points(ks.len(), |leaf| arch.dispatch(Search::<M>::new(leaves, leaf, ks)));
+    let placed = M::IS_LARGEST.then(|| Placed::new(leaves));
+    let search = |leaf| Search::<M>::new(leaves, placed.as_ref(), leaf, ks);
+    let mut found = leaves.map_points(ks.len(), |leaf| arch.dispatch(search(leaf)));
     found.iter_mut().flatten().for_each(|sum| *sum = M::distance(*sum));
     found
 }
@@ -19,14 +25,16 @@ pub(super) fn kth_distances<M: Metric>(leaves: &Leaves, ks: &[usize]) -> Vec<Vec
 /// The search of all points of one leaf.
 pub(super) struct Search<'a, M> {
     leaves: &'a Leaves,
+    /// What rules points out, where the metric allows it.
+    placed: Option<&'a Placed>,
     leaf: usize,
     ks: &'a [usize],
     metric: PhantomData<M>,
 }
 
 impl<'a, M> Search<'a, M> {
-    pub(super) fn new(leaves: &'a Leaves, leaf: usize, ks: &'a [usize]) -> Self {
-        Self { leaves, leaf, ks, metric: PhantomData }
+    pub(super) fn new(leaves: &'a Leaves, placed: Option<&'a Placed>, leaf: usize, ks: &'a [usize]) -> Self {
+        Self { leaves, placed, leaf, ks, metric: PhantomData }
     }
 }
 
@@ -35,7 +43,7 @@ impl<M: Metric> WithSimd for Search<'_, M> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<Row> {
-        let Self { leaves, leaf, ks, .. } = self;
+        let Self { leaves, placed, leaf, ks, .. } = self;
         let queries = leaves.rows(leaf);
         let mut nearest = Nearest::<M>::new(ks.iter().copied().max().unwrap_or(0));
         let centers = scan::transpose(queries);
@@ -45,6 +53,9 @@ impl<M: Metric> WithSimd for Search<'_, M> {
         }
         nearest.reset_radii(leaves.members(leaf).len());
 
+        let radii = &nearest.radii.0[..leaves.members(leaf).len()];
+        let mut seen = placed.map(|placed| placed.seen(leaves, leaf, radii));
+        let mut limits = seen.as_ref().map(|seen| Limits::new(seen.grid(), &centers, radii));
         let mut farthest = scan::row_max(simd, &nearest.radii);
         let mut others: Vec<(f64, usize)> = scan::box_gaps::<M>(leaves, leaf)
             .into_iter()
@@ -58,12 +69,21 @@ impl<M: Metric> WithSimd for Search<'_, M> {
                 break;
             }
             let chosen = nearest.within_reach(simd, queries, leaves.corners(other));
-            for &query in chosen.places() {
-                nearest.scan(simd, query, leaves.rows(other), center(query));
+            if chosen.places().is_empty() {
+                continue;
             }
-            if !chosen.places().is_empty() {
-                farthest = scan::row_max(simd, &nearest.radii);
+            let rows = leaves.rows(other);
+            if let Some((seen, limits)) = seen.as_mut().zip(limits.as_mut()) {
+                let places = seen.rows(other);
+                for &query in chosen.places() {
+                    nearest.scan_near(simd, query, (places, limits), (rows, center(query)));
+                }
+            } else {
+                for &query in chosen.places() {
+                    nearest.scan(simd, query, rows, center(query));
+                }
             }
+            farthest = scan::row_max(simd, &nearest.radii);
         }
         ks.iter().map(|&k| nearest.distances[k]).collect()
     }
@@ -138,6 +158,28 @@ impl<M: Metric> Nearest<M> {
         }
     }
 
+    /// The same, measuring those points only whose places don't rule them out.
+    #[inline(always)]
+    fn scan_near<S: Simd>(
+        &mut self,
+        simd: S,
+        query: usize,
+        (places, limits): (&[PlaceRow], &mut Limits),
+        (rows, center): (&[Row], &[f64]),
+    ) {
+        for group in 0..n_groups::<S>() {
+            let apart = apart(simd, places, &limits.centers[query * rows.len()..(query + 1) * rows.len()], group);
+            for point in ones(below(simd, apart, limits.outer[query], group)) {
+                let differences = rows.iter().zip(center).map(|(row, own)| (row.0[point] - own).abs());
+                let distance = differences.fold(0.0, |largest, apart| if apart > largest { apart } else { largest });
+                if distance < self.radii.0[query] {
+                    self.insert(query, distance);
+                    limits.outer[query] = limits.grid.shell(self.radii.0[query]).outer;
+                }
+            }
+        }
+    }
+
     /// Puts a distance below the last one in its place.
     #[inline(always)]
     fn insert(&mut self, query: usize, distance: f64) {
@@ -148,5 +190,21 @@ impl<M: Metric> Nearest<M> {
             rest = if rest < nearest { nearest } else { rest };
         }
         self.radii.0[query] = self.distances[self.distances.len() - 1].0[query];
+    }
+}
+
+/// What rules points out by their places.
+struct Limits {
+    grid: Grid,
+    /// The places of each query, query after query.
+    centers: Vec<Center>,
+    /// Places that differ by as much from those of a query are no nearer than its radius.
+    outer: Vec<u16>,
+}
+
+impl Limits {
+    fn new(grid: &Grid, coordinates: &[f64], radii: &[f64]) -> Self {
+        let outer = radii.iter().map(|&radius| grid.shell(radius).outer).collect();
+        Self { grid: grid.clone(), centers: grid.centers(coordinates), outer }
     }
 }

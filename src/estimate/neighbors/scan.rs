@@ -3,6 +3,7 @@
 
 use pulp::Simd;
 
+use super::bits::bits;
 use super::leaves::{LEAF, Leaves, Row};
 use super::metric::Metric;
 
@@ -42,6 +43,20 @@ pub(super) fn distances<S: Simd, M: Metric>(simd: S, rows: &[Row], center: &[f64
         }
     }
     sums
+}
+
+/// A bit for each point of a leaf that is nearer to a center than a radius, as a sum of the metric.
+#[inline(always)]
+pub(super) fn nearer<S: Simd, M: Metric>(simd: S, rows: &[Row], center: &[f64], radius: f64) -> u64 {
+    let radius = simd.splat_f64s(radius);
+    let mut all = 0;
+    for of in 0..n_groups::<S>() {
+        for (register, &sum) in distances::<S, M>(simd, rows, center, of).iter().enumerate() {
+            let mask = simd.less_than_f64s(sum, radius);
+            all |= bits(bytemuck::bytes_of(&mask), S::F64_LANES) << ((of * GROUP + register) * S::F64_LANES);
+        }
+    }
+    all
 }
 
 /// The distances from the points of a group to the nearest point of a box; infinite for missing points.
