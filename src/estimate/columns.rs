@@ -12,9 +12,23 @@ use rayon::prelude::*;
 const ROWS: usize = 256;
 
 /// What a number in an array may be: `f32` or `f64`.
-pub trait Element: Copy + Into<f64> + Send + Sync {}
+pub trait Element: Copy + Into<f64> + Send + Sync {
+    /// The number nearest to one in double precision.
+    fn nearest(value: f64) -> Self;
+}
 
-impl<T: Copy + Into<f64> + Send + Sync> Element for T {}
+impl Element for f32 {
+    #[expect(clippy::cast_possible_truncation, reason = "rounding is what this is for")]
+    fn nearest(value: f64) -> Self {
+        value as Self
+    }
+}
+
+impl Element for f64 {
+    fn nearest(value: f64) -> Self {
+        value
+    }
+}
 
 /// Means and sums of squares of the columns over some rows.
 pub(super) struct Moments {
@@ -32,25 +46,59 @@ pub(super) fn moments<T: Element>(matrix: ArrayView2<'_, T>, rows: Option<&[usiz
         return Moments { means: Array1::zeros(d), squares: Array1::zeros(d) };
     }
     // Distances to the first row, so that a large mean costs no digits and a constant column sums to zero.
-    let origin: Vec<f64> = row(matrix, rows, 0).iter().map(|&value| value.into()).collect();
-    let blocks: Vec<(Vec<f64>, Vec<f64>)> = (0..n.div_ceil(ROWS))
+    let origin = contiguous(row(matrix, rows, 0));
+    let blocks: Vec<Distances> = (0..n.div_ceil(ROWS))
         .into_par_iter()
         .map(|block| {
-            let (mut sums, mut squares) = (vec![0.0; d], vec![0.0; d]);
+            let mut distances = Distances::none(d);
             for place in block * ROWS..n.min((block + 1) * ROWS) {
-                add_distances(&contiguous(row(matrix, rows, place)), &origin, &mut sums, &mut squares);
+                distances.add(&contiguous(row(matrix, rows, place)), &origin, 0);
             }
-            (sums, squares)
+            distances
         })
         .collect();
-    let (mut sums, mut squares) = (Array1::zeros(d), Array1::zeros(d));
-    for (block_sums, block_squares) in blocks {
-        sums += &Array1::from_vec(block_sums);
-        squares += &Array1::from_vec(block_squares);
+    Distances::moments(blocks.iter(), &origin, n)
+}
+
+/// Sums over some rows of the distances of each column to an origin, and of their squares.
+pub(super) struct Distances {
+    sums: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Distances {
+    /// Those of no row, for so many columns.
+    pub(super) fn none(columns: usize) -> Self {
+        Self { sums: vec![0.0; columns], squares: vec![0.0; columns] }
     }
-    let means = &sums / n as f64;
-    let squares = &squares - &(&sums * &means);
-    Moments { means: means + Array1::from_vec(origin), squares: squares.mapv(|square: f64| square.max(0.0)) }
+
+    /// Adds a part of a row, of the columns from `column` on; `origin` is that of the same ones.
+    pub(super) fn add<T: Element, O: Element>(&mut self, values: &[T], origin: &[O], column: usize) {
+        let (sums, squares) = (&mut self.sums[column..], &mut self.squares[column..]);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (((sum, square), &value), &origin) in sums.iter_mut().zip(squares).zip(values.iter()).zip(origin) {
+                    let distance = value.into() - origin.into();
+                    *sum += distance;
+                    *square += distance * distance;
+                }
+            },
+        );
+    }
+
+    /// The moments of all `n` rows that the parts were summed over, added in order.
+    pub(super) fn moments<'a, O: Element>(parts: impl Iterator<Item = &'a Self>, origin: &[O], n: usize) -> Moments {
+        let (mut sums, mut squares) = (Array1::zeros(origin.len()), Array1::zeros(origin.len()));
+        for part in parts {
+            sums += &ArrayView1::from(&part.sums);
+            squares += &ArrayView1::from(&part.squares);
+        }
+        let means = &sums / n as f64;
+        let squares = &squares - &(&sums * &means);
+        let origin: Array1<f64> = origin.iter().map(|&value| value.into()).collect();
+        Moments { means: means + origin, squares: squares.mapv(|square: f64| square.max(0.0)) }
+    }
 }
 
 /// The rows of `matrix` at `rows`, or all of them, in double precision, less `means`.
@@ -84,33 +132,30 @@ pub(super) fn copy_scaled<T: Element, P>(
     target: &mut [P],
     round: impl Fn(f64) -> P,
 ) {
-    let values = contiguous(values);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for ((target, &value), &mean) in target.iter_mut().zip(values.iter()).zip(means) {
-                *target = round((value.into() - mean) * factor);
-            }
-        },
-    );
+    copy_distances(&contiguous(values), means, target, |distance| round(distance * factor));
 }
 
-/// Adds the distances to `origin`, and their squares.
-fn add_distances<T: Element>(values: &[T], origin: &[f64], sums: &mut [f64], squares: &mut [f64]) {
+/// Writes the distances of one row to an origin as `round` makes them, before whatever `target` has beyond it.
+///
+/// Where row, origin and target are in single precision and nothing but rounding is done, the compiler does all in that.
+pub(super) fn copy_distances<T: Element, O: Element, P>(
+    values: &[T],
+    origin: &[O],
+    target: &mut [P],
+    round: impl Fn(f64) -> P,
+) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
-            for (((sum, square), &value), &origin) in sums.iter_mut().zip(squares).zip(values).zip(origin) {
-                let distance = value.into() - origin;
-                *sum += distance;
-                *square += distance * distance;
+            for ((target, &value), &origin) in target.iter_mut().zip(values.iter()).zip(origin) {
+                *target = round(value.into() - origin.into());
             }
         },
     );
 }
 
 /// The values of a row side by side, copied only if they are not.
-fn contiguous<T: Element>(values: ArrayView1<'_, T>) -> Cow<'_, [T]> {
+pub(super) fn contiguous<T: Element>(values: ArrayView1<'_, T>) -> Cow<'_, [T]> {
     values.to_slice().map_or_else(|| Cow::Owned(values.to_vec()), Cow::Borrowed)
 }
 

@@ -124,6 +124,47 @@ fn samples_that_suggest_the_wrong_directions_cost_no_digit() {
     }
 }
 
+/// The samples that suggest the means are every fourth here: they lie elsewhere, or do not vary at all.
+#[test]
+fn samples_that_suggest_the_wrong_means_cost_no_digit() {
+    let (n, d) = (4100, 270);
+    for (factor, offset) in [(1.0, 100.0), (0.0, 0.0), (1e-9, 0.0)] {
+        let mut matrix = decaying(7, n, d, 0.5);
+        for mut row in matrix.outer_iter_mut().step_by(4) {
+            row.mapv_inplace(|value| value * factor + offset);
+        }
+        let (iterated, exact) = (pca(matrix.view(), 4), pca(matrix.view(), 60));
+        for (a, b) in iterated.explained_variance_ratio.iter().zip(&exact.explained_variance_ratio) {
+            // As above.
+            assert!((a - b).abs() < 1e-7 * b, "{a} {b}");
+        }
+        for (a, b) in iterated.means.iter().zip(&exact.means) {
+            // Sums of 4,100 numbers in two orders.
+            assert!((a - b).abs() < 1e-12 * (1.0 + offset), "{a} {b}");
+        }
+    }
+}
+
+#[test]
+fn a_mean_of_a_thousand_deviations_costs_no_digit() {
+    // From 4,000 samples on the first pass takes the means of a few off, and finds those of all.
+    for n in [700, 4100] {
+        let single = decaying(8, n, 300, 0.5).mapv(|value| (value + 1000.0) as f32);
+        let double = single.mapv(f64::from);
+        let exact = pca(double.view(), 60);
+        for iterated in [pca(single.view(), 4), pca(double.view(), 4)] {
+            for component in 0..4 {
+                let (a, b) = (iterated.explained_variance_ratio[component], exact.explained_variance_ratio[component]);
+                // As above.
+                assert!((a - b).abs() < 1e-7 * b, "{n}, {component}: {a} {b}");
+                let scores = iterated.scores.column(component);
+                // Of the size of rounding, not of that of the mean.
+                assert!(scores.sum().abs() < 1e-9 * scores.dot(&scores).sqrt() * n as f64, "{n}, {component}");
+            }
+        }
+    }
+}
+
 #[test]
 fn noise_without_a_gap_still_converges() {
     let matrix = normal(&mut SplitMix64::new(4), 600, 300);

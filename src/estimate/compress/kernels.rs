@@ -4,6 +4,7 @@
 //! The order of the sums depends on the width of the registers, hence the last bits on the machine, but on nothing else.
 
 use std::array;
+use std::hint::black_box;
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
@@ -19,7 +20,8 @@ const LANES: usize = 16;
 pub(super) const STEP: usize = TILE * LANES;
 
 /// Columns that are multiplied at a time: a panel, of which each row lies beside the next. The last one may be narrower.
-pub(super) const PANEL: usize = 8 * STEP;
+/// An odd multiple: at a power of two all rows would compete for the same places in the cache.
+pub(super) const PANEL: usize = 5 * STEP;
 
 /// A few rows, and their coordinates along some directions.
 pub(super) struct Strip<P> {
@@ -51,7 +53,8 @@ pub(super) trait Precision: Copy + Default + Send + Sync + Into<f64> + 'static {
     fn round(value: f64) -> Self;
 
     /// Adds what the panel from a column on contributes to the parts of the coordinates along directions.
-    fn multiply(strip: &mut Strip<Self>, directions: &[Self], column: usize);
+    /// Rows `ahead` are touched between the products: waiting for them afterwards there would be nothing else to do.
+    fn multiply<T: Copy + Into<f64>>(strip: &mut Strip<Self>, directions: &[Self], column: usize, ahead: &[&[T]]);
 
     /// Sums the parts to the coordinates of the rows, and clears them.
     fn sum_parts(strip: &mut Strip<Self>);
@@ -68,21 +71,25 @@ pub(super) fn panel(rows: usize, columns: usize, column: usize) -> Range<usize> 
 macro_rules! precision {
     ($type:ident, $strip:literal, $multiply:ident, $sum_parts:ident, $add_weighted:ident, $registers:ident, $as_simd:ident,
      $as_mut_simd:ident, $lanes:ident, $splat:ident, $mul_add:ident, $reduce:ident) => {
-        struct $multiply<'a> {
+        struct $multiply<'a, T> {
             rows: &'a [$type],
             directions: &'a [$type],
             parts: &'a mut [$type],
+            ahead: &'a [&'a [T]],
         }
 
-        impl WithSimd for $multiply<'_> {
+        impl<T: Copy + Into<f64>> WithSimd for $multiply<'_, T> {
             type Output = ();
 
             #[inline(always)]
             fn with_simd<S: Simd>(self, simd: S) {
-                let Self { rows, directions, parts } = self;
+                let Self { rows, directions, parts, ahead } = self;
                 let (rows, directions) = (S::$as_simd(rows).0, S::$as_simd(directions).0);
                 let count = rows.len() / $strip;
                 let mut parts = S::$as_mut_simd(parts).0.chunks_exact_mut(TILE * TILE);
+                let tiles = directions.len() / (TILE * count) * ($strip / TILE);
+                let mut ahead = ahead.chunks(ahead.len().div_ceil(tiles).max(1));
+                let mut touched = 0.0;
                 for v in directions.chunks_exact(TILE * count) {
                     for x in rows.chunks_exact(TILE * count) {
                         let [x0, x1, x2, x3]: [_; TILE] = array::from_fn(|row| &x[row * count..][..count]);
@@ -91,6 +98,8 @@ macro_rules! precision {
                         let (x0, x1, x2, x3) = (&x0[..count], &x1[..count], &x2[..count], &x3[..count]);
                         let (v0, v1, v2, v3) = (&v0[..count], &v1[..count], &v2[..count], &v3[..count]);
                         let parts = parts.next().expect("every tile has its parts");
+                        let ahead = ahead.next().unwrap_or_default();
+                        let apart = ahead.first().map_or(1, |row| row.len().div_ceil(count));
                         let mut found = [[simd.$splat(0.0); TILE]; TILE];
                         for (found, parts) in found.iter_mut().zip(parts.chunks_exact(TILE)) {
                             found.copy_from_slice(parts);
@@ -98,6 +107,11 @@ macro_rules! precision {
                         for j in 0..count {
                             let x = [x0[j], x1[j], x2[j], x3[j]];
                             let v = [v0[j], v1[j], v2[j], v3[j]];
+                            for row in ahead {
+                                if let Some(&value) = row.get(j * apart) {
+                                    touched += value.into();
+                                }
+                            }
                             for r in 0..TILE {
                                 for c in 0..TILE {
                                     found[r][c] = simd.$mul_add(x[r], v[c], found[r][c]);
@@ -109,6 +123,7 @@ macro_rules! precision {
                         }
                     }
                 }
+                black_box(touched);
             }
         }
 
@@ -181,12 +196,17 @@ macro_rules! precision {
                 value as Self
             }
 
-            fn multiply(strip: &mut Strip<Self>, directions: &[Self], column: usize) {
+            fn multiply<T: Copy + Into<f64>>(
+                strip: &mut Strip<Self>,
+                directions: &[Self],
+                column: usize,
+                ahead: &[&[T]],
+            ) {
                 let Strip { rows, scores, parts } = strip;
                 let columns = rows.len() / $strip;
                 let rows = &rows[panel($strip, columns, column)];
                 let directions = &directions[panel(scores.len() / $strip, columns, column)];
-                Arch::new().dispatch($multiply { rows, directions, parts });
+                Arch::new().dispatch($multiply { rows, directions, parts, ahead });
             }
 
             fn sum_parts(strip: &mut Strip<Self>) {
@@ -203,34 +223,14 @@ macro_rules! precision {
     };
 }
 
-precision!(
-    f32,
-    16,
-    MultiplySingle,
-    SumSingle,
-    AddSingle,
-    f32s,
-    as_simd_f32s,
-    as_mut_simd_f32s,
-    F32_LANES,
-    splat_f32s,
-    mul_add_f32s,
-    reduce_sum_f32s
-);
-precision!(
-    f64,
-    8,
-    MultiplyDouble,
-    SumDouble,
-    AddDouble,
-    f64s,
-    as_simd_f64s,
-    as_mut_simd_f64s,
-    F64_LANES,
-    splat_f64s,
-    mul_add_f64s,
-    reduce_sum_f64s
-);
+precision! {
+    f32, 16, MultiplySingle, SumSingle, AddSingle, f32s,
+    as_simd_f32s, as_mut_simd_f32s, F32_LANES, splat_f32s, mul_add_f32s, reduce_sum_f32s
+}
+precision! {
+    f64, 16, MultiplyDouble, SumDouble, AddDouble, f64s,
+    as_simd_f64s, as_mut_simd_f64s, F64_LANES, splat_f64s, mul_add_f64s, reduce_sum_f64s
+}
 
 #[cfg(test)]
 mod tests;

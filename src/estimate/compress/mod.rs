@@ -8,6 +8,7 @@ mod margins;
 mod passes;
 mod pca;
 mod projection;
+mod rough;
 
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};

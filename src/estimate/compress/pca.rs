@@ -64,20 +64,20 @@ impl Pca {
     /// [`EstimateError::Numeric`] if the eigendecomposition fails.
     pub fn compress<T: Element>(&self, samples: ArrayView2<'_, T>) -> Result<Compressed, EstimateError> {
         let (n, d) = samples.dim();
+        let smaller = n.min(d);
+        let wanted = self.components.get().min(smaller);
+        if smaller > WIDE
+            && wanted <= smaller / 8
+            && let Some(leading) = krylov::leading(samples, wanted)?
+        {
+            let Leading { directions: Directions { values, axes }, scores, moments } = leading.above(CUTOFF);
+            return Ok(assembled(scores, moments.means, axes, &values, moments.squares.sum()));
+        }
         let moments = columns::moments(samples, None);
         let total = moments.squares.sum();
         let means = moments.means;
-        let smaller = n.min(d);
-        let wanted = self.components.get().min(smaller);
         if total <= 0.0 {
             return Ok(assembled(Array2::zeros((n, 0)), means, Array2::zeros((0, d)), &[], total));
-        }
-        if smaller > WIDE && wanted <= smaller / 8 {
-            let deviation = (total / n as f64 / d as f64).sqrt();
-            if let Some(leading) = krylov::leading(samples, &means.to_vec(), deviation, wanted)? {
-                let Leading { directions: Directions { values, axes }, scores } = leading.above(CUTOFF);
-                return Ok(assembled(scores, means, axes, &values, total));
-            }
         }
         let Directions { values, axes } = exact(samples, &means, wanted)?.above(CUTOFF);
         let scores = passes::scores(samples, &means.to_vec(), axes.view());

@@ -47,8 +47,8 @@ fn sums_what_loops_sum<P: Precision + PartialEq + std::fmt::Debug>() {
     let mut strip = Strip::new(COLUMNS, DIRECTIONS);
     strip.rows = rounded::<P>(&panels(&rows));
     for _ in 0..2 {
-        P::multiply(&mut strip, &directions, 0);
-        P::multiply(&mut strip, &directions, PANEL);
+        P::multiply::<f32>(&mut strip, &directions, 0, &[]);
+        P::multiply::<f32>(&mut strip, &directions, PANEL, &[]);
         P::sum_parts(&mut strip);
         let mut found = vec![P::round(1.0); directions.len()];
         P::add_weighted(&strip, &mut found, PANEL);
@@ -73,7 +73,7 @@ fn sums_what_loops_sum_without_wide_registers() {
     let of = |count: usize, column: usize| panel(count, COLUMNS, column);
     for column in [0, PANEL] {
         let (rows, directions) = (&rows[of(f32::STRIP, column)], &directions[of(DIRECTIONS, column)]);
-        MultiplySingle { rows, directions, parts: &mut strip.parts }.with_simd(Scalar);
+        MultiplySingle::<f32> { rows, directions, parts: &mut strip.parts, ahead: &[] }.with_simd(Scalar);
     }
     SumSingle(&mut strip).with_simd(Scalar);
     for column in [0, PANEL] {
