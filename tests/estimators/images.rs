@@ -187,10 +187,15 @@ fn spots_of_light_have_the_information_of_their_places() {
 
 #[test]
 fn rectangles_have_the_information_of_their_corners() {
-    for (seed, truth, expected, band) in [(200, 1.0, 0.81, 0.1), (210, 4.0, 3.04, 0.15)] {
+    // What another implementation found, of other draws: nearest neighbors fall short in eight dimensions.
+    let known = [0.0, 0.81, 1.66, 2.33, 3.04, 3.70];
+    for (seed, (truth, expected)) in (190..).step_by(10).zip((0..).map(f64::from).zip(known)) {
         let (x, y) = parameters(truth, 4, seed);
         let found = ksg(1, corners(&x).view(), corners(&y).view());
-        assert!((found - expected).abs() < band, "{truth}: {found}");
+        assert!((found - expected).abs() < 0.15, "{truth}: {found}");
+        if truth == 0.0 {
+            continue;
+        }
         // Four components cut through the curved surface that rectangles form: some is lost, and nothing won.
         let (x, y) = (rendered(&x, 32, rectangle), rendered(&y, 32, rectangle));
         let compressed = ksg(1, pca(&x, 4).view(), pca(&y, 4).view());
@@ -200,19 +205,24 @@ fn rectangles_have_the_information_of_their_corners() {
 
 #[test]
 fn an_autoencoder_keeps_what_components_of_images_lose() {
-    let truth = 3.0;
-    let (x, y) = parameters(truth, 2, 300);
-    let images = rendered(&x, 16, blob);
+    // The same places, so the same images and one autoencoder, whatever y knows of them.
+    let images = rendered(&parameters(0.0, 2, 300).0, 16, blob);
     let layout = Layout::Dense { hidden: vec![count(64), count(32)] };
     let coder = Autoencoder { components: count(2), layout, steps: count(1500), batch: count(128) };
     let code = Compression::Autoencoder(coder).compress(images.view(), 7).unwrap();
     let unexplained = code.details["unexplained_variance"].as_f64().unwrap();
     // Two components leave .415 of the variance.
     assert!(unexplained < 0.02, "{unexplained}");
-    let found = ksg(1, code.scores.view(), y.view());
-    let by_components = ksg(1, pca(&images, 2).view(), y.view());
-    let direct = ksg(1, x.view(), y.view());
-    // A fifth of a nat for what a bent frame costs neighbors.
-    assert!((found - direct).abs() < 0.2, "{found}, of the parameters {direct}, of two components {by_components}");
-    assert!(found > by_components, "{found}, of two components {by_components}");
+    for truth in [0.0, 1.0, 2.0, 3.0, 4.0, 5.0] {
+        let (x, y) = parameters(truth, 2, 300);
+        let found = ksg(1, code.scores.view(), y.view());
+        let by_components = ksg(1, pca(&images, 2).view(), y.view());
+        let direct = ksg(1, x.view(), y.view());
+        // A seventh of a nat for what a bent frame costs neighbors; .07 was seen.
+        assert!(
+            (found - direct).abs() < 0.15,
+            "{found}, of the parameters {direct}, of two components {by_components}"
+        );
+        assert!(truth == 0.0 || found > by_components, "{found}, of two components {by_components}");
+    }
 }

@@ -1,5 +1,4 @@
 //! A series of variables against one: the same bits as each by itself.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use infoplane::estimate::information::{Against, Intervals, Series, measure};
 use ndarray::{Array2, array};

@@ -94,7 +94,7 @@ mod tests {
             let sides = Sides::new(Paired::new(x.view(), y.view()).unwrap(), &counter);
             let counts = sides.counts(&[NonZeroUsize::new(k).unwrap()], Near::Below, None);
             let six_times = mean_of_terms(&terms(&sums, &counts[0], k)).value;
-            assert_eq!(six_times * denominator, 6.0 * numerator, "k = {k}");
+            assert_eq!((k, six_times * denominator), (k, 6.0 * numerator));
             // ψ itself is given to 1e-15, and each term has four of them.
             assert!((ksg(k, &x, &y).unwrap().value - numerator / denominator).abs() < 4e-15, "k = {k}");
         }
