@@ -59,7 +59,7 @@ impl WithSimd for Count<'_> {
         let members = leaves.members(leaf);
         let of_members = |radii: &[f64]| members.iter().map(|&member| radii[member]).collect::<Vec<_>>();
         let (largest, least) = (of_members(largest), of_members(least));
-        let mut seen = placed.seen(leaves, leaf, &largest);
+        let mut seen = placed.seen(leaves, leaf, (&largest, radii.len()));
         let grid = seen.grid().clone();
         let own = seen.rows(leaf);
         let outer = Windows::new(own, largest.iter().map(|&radius| grid.shell(radius).outer));

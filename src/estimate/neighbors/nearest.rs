@@ -54,7 +54,7 @@ impl<M: Metric> WithSimd for Search<'_, M> {
         nearest.reset_radii(leaves.members(leaf).len());
 
         let radii = &nearest.radii.0[..leaves.members(leaf).len()];
-        let mut seen = placed.map(|placed| placed.seen(leaves, leaf, radii));
+        let mut seen = placed.map(|placed| placed.seen(leaves, leaf, (radii, 1)));
         let mut limits = seen.as_ref().map(|seen| Limits::new(seen.grid(), &centers, radii));
         let mut farthest = scan::row_max(simd, &nearest.radii);
         let mut others: Vec<(f64, usize)> = scan::box_gaps::<M>(leaves, leaf)

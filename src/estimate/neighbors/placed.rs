@@ -8,8 +8,8 @@ use super::grid::Grid;
 use super::leaves::{LEAF, Leaves};
 use super::places::PlaceRow;
 
-/// From so many steps on a radius is told finely enough: few points lie in its shell.
-const FINE: u16 = 256;
+/// From so many steps on, for each radius of a point, the largest is told finely enough: few points lie in the shells.
+const FINE: usize = 256;
 
 /// All points of some leaves in one grid.
 #[derive(Clone, Debug)]
@@ -43,9 +43,9 @@ impl Placed {
         Self { grid, n_dimensions, rows, corners }
     }
 
-    /// The points as one leaf sees them, whose points ask about some radii.
-    pub(super) fn seen<'a>(&'a self, leaves: &'a Leaves, leaf: usize, radii: &[f64]) -> Seen<'a> {
-        let n_fine = radii.iter().filter(|&&radius| self.grid.shell(radius).inner >= FINE).count();
+    /// The points as one leaf sees them, whose points ask about so many radii each, of which these are the largest.
+    pub(super) fn seen<'a>(&'a self, leaves: &'a Leaves, leaf: usize, (radii, each): (&[f64], usize)) -> Seen<'a> {
+        let n_fine = radii.iter().filter(|&&radius| usize::from(self.grid.shell(radius).inner) >= FINE * each).count();
         let reach = radii.iter().fold(0.0_f64, |reach, &radius| if radius > reach { radius } else { reach });
         let own = (n_fine < radii.len() / 2).then(|| Grid::new(leaves.corners(leaf), reach));
         Seen { placed: self, leaves, own, rows: vec![PlaceRow([0; LEAF]); self.n_dimensions] }
