@@ -24,7 +24,7 @@ pub(in crate::estimate) fn of_permutations(value: f64, mut permuted: Vec<f64>) -
 /// # Cost
 ///
 /// About one estimate for each: of information by neighbors, whose sides are sorted once for all of them but among whose
-/// permuted pairs few can be skipped, 99 cost 67 to 100 estimates.
+/// permuted pairs few can be skipped, 99 cost 77 to 98 estimates of 10,000 samples.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(try_from = "usize", into = "usize")]
 pub struct Permutations(usize);
