@@ -48,6 +48,8 @@ impl Placed {
         let n_fine = radii.iter().filter(|&&radius| usize::from(self.grid.shell(radius).inner) >= FINE * each).count();
         let reach = radii.iter().fold(0.0_f64, |reach, &radius| if radius > reach { radius } else { reach });
         let own = (n_fine < radii.len() / 2).then(|| Grid::new(leaves.corners(leaf), reach));
+        // Radii next to nothing are no step of any grid.
+        let own = own.filter(|own| own.shell(reach).inner > 0);
         Seen { placed: self, leaves, own, rows: vec![PlaceRow([0; LEAF]); self.n_dimensions] }
     }
 
