@@ -11,17 +11,17 @@
 //! | `bits` | what comparisons say, as a bit for each point |
 //! | `metric` | how differences of coordinates make a distance |
 //! | `nearest` | distances to k-th neighbors |
-//! | `grid` | coordinates as places in a grid about a leaf |
+//! | `grid` | coordinates as places, whole numbers, and what these say of a radius |
 //! | `places` | vectorised loops over places |
-//! | `placed` | all points in one grid |
+//! | `placed` | all points in one grid, or in one about a leaf |
 //! | `count` | counts within a radius |
 //! | `extents` | how far neighbors lie in two blocks of coordinates |
 //! | `wide` | distances to k-th neighbors in many dimensions, where boxes leave nothing out |
 //! | `candidates` | vectorised loops over pairs that may be near |
 //! | `screen` | few coordinates from which products of matrices bound the distances of all pairs |
 //!
-//! Counting works on places in a grid, 32 of them to a register: whole numbers decide who is nearer than a radius but for a
-//! thin shell, in which coordinates do.
+//! Both work on places in a grid, 32 of them to a register: they rule out who is not near, and decide who is nearer than a
+//! radius but for a thin shell, in which coordinates do.
 //!
 //! A whole leaf of queries works at once, which replaces the unpredictable branches of a tree search by straight
 //! loops over 64 numbers. Every comparison is between differences rounded once; rounding keeps the order, so that
