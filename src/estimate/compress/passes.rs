@@ -13,8 +13,8 @@ use super::kernels::{PANEL, Precision, STEP, Strip, TILE, panel};
 use crate::estimate::columns::{self, Distances, Element, Moments};
 use crate::estimate::matrix::double as matrix;
 
-/// Rows that one task passes over.
-const BLOCK: usize = 512;
+/// Rows that one task passes over: enough that making room for their sums is little beside them.
+const BLOCK: usize = 1024;
 
 /// Rows that are converted at a time where the library multiplies them, so that they stay in the cache.
 const SCORED: usize = 32;
@@ -105,7 +105,7 @@ impl<T: Element, O: Element> Rows<'_, T, O> {
         (products, Distances::moments(distances, self.origin, self.samples.nrows()))
     }
 
-    /// A pass in a precision; sums of over 512 rows are in double precision always.
+    /// A pass in a precision; sums of over 1,024 rows are in double precision always.
     fn pass<P: Precision>(&self, directions: ArrayView2<'_, f64>, beside: Beside) -> (Array2<f64>, Vec<Sums<P>>) {
         let panels = Panels::<P>::new(directions);
         let n = self.samples.nrows();
