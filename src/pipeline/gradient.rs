@@ -291,18 +291,11 @@ pub(super) fn last_tap(
     has_typicality: bool,
     find: impl Fn() -> Result<LastTap, String>,
 ) -> Result<Option<LastTap>, (usize, String)> {
-    let mut found = None;
-    for (place, measure) in measures.iter().enumerate() {
-        let Measure::Gradient(gradient) = measure else { continue };
-        if gradient.layers == GradientLayers::All {
-            continue;
-        }
-        if gradient.mixture.is_some() && !has_typicality {
-            return Err((place, super::subset::NO_TYPICALITY.to_owned()));
-        }
-        found = Some(find().map_err(|reason| (place, reason))?);
-    }
-    Ok(found)
+    let needs = |gradient: &Gradient| match gradient.mixture {
+        Some(_) if !has_typicality => Err(super::subset::NO_TYPICALITY.to_owned()),
+        _ => Ok(()),
+    };
+    find_for(measures, GradientLayers::Last, needs, find)
 }
 
 /// Checks that measures of all layers' gradients have what they need, and finds these.
@@ -310,16 +303,30 @@ pub(super) fn all_layers(
     measures: &[Measure],
     find: impl Fn() -> Result<LayerNames, String>,
 ) -> Result<Option<LayerNames>, (usize, String)> {
+    let needs = |gradient: &Gradient| match gradient.mixture {
+        Some(_) => Err("found `mixture`, which is of the last layer; write a measure of its own".to_owned()),
+        None => Ok(()),
+    };
+    find_for(measures, GradientLayers::All, needs, find)
+}
+
+/// What the measures of some layers need is found once, for the first of them.
+fn find_for<T>(
+    measures: &[Measure],
+    layers: GradientLayers,
+    needs: impl Fn(&Gradient) -> Result<(), String>,
+    find: impl Fn() -> Result<T, String>,
+) -> Result<Option<T>, (usize, String)> {
     let mut found = None;
     for (place, measure) in measures.iter().enumerate() {
-        let Measure::Gradient(gradient) = measure else { continue };
-        if gradient.layers == GradientLayers::Last {
-            continue;
+        if let Measure::Gradient(gradient) = measure
+            && gradient.layers == layers
+        {
+            needs(gradient).map_err(|reason| (place, reason))?;
+            if found.is_none() {
+                found = Some(find().map_err(|reason| (place, reason))?);
+            }
         }
-        if gradient.mixture.is_some() {
-            return Err((place, "found `mixture`, which is of the last layer; write a measure of its own".to_owned()));
-        }
-        found = Some(find().map_err(|reason| (place, reason))?);
     }
     Ok(found)
 }

@@ -66,10 +66,6 @@ pub enum Bins {
 }
 
 impl ContinuousInformation for Binning {
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
-        self.estimates_of_series(samples, &Kept::default())
-    }
-
     fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let n = samples.len();
         if checks::is_constant(samples.x()) || checks::is_constant(samples.y()) {

@@ -1,8 +1,8 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::ContinuousInformation;
 use super::whitened::{CUTOFF, Whitened};
+use super::{ContinuousInformation, Kept};
 use crate::estimate::matrix::double as matrix;
 use crate::estimate::{Estimate, EstimateError, Flag, Paired, Unit};
 
@@ -43,7 +43,7 @@ impl ContinuousInformation for Gaussian {
     ///
     /// [`EstimateError::Degenerate`] if some direction of one side is determined by the other, as it always is when
     /// there are no more samples than dimensions; [`EstimateError::Numeric`] if a decomposition fails.
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+    fn estimates_of_series(&self, samples: Paired<'_>, _: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let n = samples.len();
         let (x, y) = (Whitened::new(samples.x())?, Whitened::new(samples.y())?);
         let mut estimate = Estimate::new(0.0, Unit::Nats, Some(0.0), n);

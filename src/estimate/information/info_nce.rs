@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{ContinuousInformation, checks, donsker_varadhan, mean_of_terms};
+use super::{ContinuousInformation, Kept, checks, donsker_varadhan, mean_of_terms};
 use crate::estimate::neural::{Architecture, CrossEntropy, Network, Rows, Schedule, train};
 use crate::estimate::random::SplitMix64;
 use crate::estimate::{Estimate, EstimateError, Flag, Paired, columns};
@@ -63,7 +63,7 @@ impl Default for InfoNce {
 }
 
 impl ContinuousInformation for InfoNce {
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+    fn estimates_of_series(&self, samples: Paired<'_>, _: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let n = samples.len();
         if n < MIN_SAMPLES {
             return Err(EstimateError::TooFewSamples { found: n, needed: MIN_SAMPLES - 1 });

@@ -52,10 +52,6 @@ pub struct Kde {
 }
 
 impl ContinuousInformation for Kde {
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
-        self.estimates_of_series(samples, &Kept::default())
-    }
-
     fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let n = samples.len();
         if n < 3 {

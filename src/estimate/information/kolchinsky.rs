@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::classes::Classes;
 use super::several::Positive;
-use super::{ContinuousInformation, LabelInformation, Several, checks, kernel, mean_of_terms};
+use super::{ContinuousInformation, Kept, LabelInformation, Several, checks, kernel, mean_of_terms};
 use crate::estimate::{Estimate, EstimateError, Labels, Paired};
 
 /// The pairwise bounds of Kolchinsky and Tracey, of a layer with Gaussian noise.
@@ -63,7 +63,7 @@ impl Bound {
 
 impl ContinuousInformation for Kolchinsky {
     /// Bounds the information between X and Y + noise, of which Y must be a function of X.
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+    fn estimates_of_series(&self, samples: Paired<'_>, _: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let n = samples.len();
         if checks::is_constant(samples.y()) {
             return Ok(vec![Estimate::constant(n); self.settings().count()]);

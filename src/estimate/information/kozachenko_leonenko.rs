@@ -54,10 +54,6 @@ impl KozachenkoLeonenko {
 }
 
 impl ContinuousInformation for KozachenkoLeonenko {
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
-        self.estimates_of_series(samples, &Kept::default())
-    }
-
     fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         enough(samples.len(), self.neighbors.largest())?;
         three_entropies::continuous((samples, kept), self.form, &|d| self.weights(d))

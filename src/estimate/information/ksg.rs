@@ -43,10 +43,6 @@ pub struct Ksg {
 }
 
 impl ContinuousInformation for Ksg {
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
-        self.estimates_of_series(samples, &Kept::default())
-    }
-
     fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         counted::estimates((samples, kept), &self.neighbors, (Near::Below, terms))
     }

@@ -116,15 +116,10 @@ impl<'a> Sides<'a> {
             reason: format!("`{}` is not for {variables}; use {others}", estimator.name()),
         };
         match self {
-            Self::Pair(samples, kept) => {
-                let estimator = estimator
-                    .continuous()
-                    .ok_or_else(|| unfit("two continuous variables", "`ksg`, `gaussian` or another one that is"))?;
-                match kept.first() {
-                    Some(kept) => estimator.estimates_of_series(*samples, kept),
-                    None => estimator.estimates(*samples),
-                }
-            }
+            Self::Pair(samples, kept) => estimator
+                .continuous()
+                .ok_or_else(|| unfit("two continuous variables", "`ksg`, `gaussian` or another one that is"))?
+                .estimates_of_series(*samples, kept.first().unwrap_or(&Kept::default())),
             Self::Labeled(x, labels) => estimator
                 .labeled()
                 .ok_or_else(|| unfit("labels", "`ross` or another one that is"))?

@@ -45,10 +45,6 @@ pub struct Mixed {
 }
 
 impl ContinuousInformation for Mixed {
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
-        self.estimates_of_series(samples, &Kept::default())
-    }
-
     fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let (n, ks) = (samples.len(), self.neighbors.as_slice());
         enough(n, self.neighbors.largest())?;

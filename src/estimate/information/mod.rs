@@ -83,21 +83,21 @@ pub use weighted::Weighted;
 
 /// Estimates the mutual information I(X; Y) of two continuous variables from paired samples.
 pub trait ContinuousInformation: Sync {
-    /// Estimates I(X; Y) in nats, once for each value of a setting that has several, in their order.
+    /// Estimates I(X; Y) in nats, once for each value of a setting that has several, in their order, where many y come for
+    /// one x: what is found in x alone is left in the [`Kept`] that comes with x, and taken from there, which changes no bit.
     ///
     /// # Errors
     ///
     /// [`EstimateError`] where the samples are too few or too degenerate for the estimator.
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError>;
+    fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError>;
 
-    /// The same, to the bit, where many y come for one x: what is found in x alone is left in the [`Kept`] that comes with
-    /// x, and taken from there.
+    /// The same of one y.
     ///
     /// # Errors
     ///
-    /// Those of [`estimates`](Self::estimates).
-    fn estimates_of_series(&self, samples: Paired<'_>, _: &Kept) -> Result<Vec<Estimate>, EstimateError> {
-        self.estimates(samples)
+    /// Those of [`estimates_of_series`](Self::estimates_of_series).
+    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+        self.estimates_of_series(samples, &Kept::default())
     }
 
     /// The bytes a sample that it keeps of an x with so many columns.

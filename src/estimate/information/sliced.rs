@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{ContinuousInformation, Ksg, LabelInformation, Ross, Several, checks, mean_of_terms};
+use super::{ContinuousInformation, Kept, Ksg, LabelInformation, Ross, Several, checks, mean_of_terms};
 use crate::estimate::matrix::double as matrix;
 use crate::estimate::random::SplitMix64;
 use crate::estimate::{Estimate, EstimateError, Flag, Labels, Paired};
@@ -50,7 +50,7 @@ pub struct Sliced {
 }
 
 impl ContinuousInformation for Sliced {
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
+    fn estimates_of_series(&self, samples: Paired<'_>, _: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         let ksg = Ksg { neighbors: self.neighbors.clone() };
         if checks::is_constant(samples.x()) || checks::is_constant(samples.y()) {
             return ContinuousInformation::estimates(&ksg, samples);

@@ -93,10 +93,6 @@ impl Weighted {
 }
 
 impl ContinuousInformation for Weighted {
-    fn estimates(&self, samples: Paired<'_>) -> Result<Vec<Estimate>, EstimateError> {
-        self.estimates_of_series(samples, &Kept::default())
-    }
-
     fn estimates_of_series(&self, samples: Paired<'_>, kept: &Kept) -> Result<Vec<Estimate>, EstimateError> {
         enough(samples.len(), self.neighbors.largest())?;
         let estimates = three_entropies::continuous((samples, kept), self.form, &|d| self.weights(d))?;

@@ -53,18 +53,21 @@ impl WithSimd for Count<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<Row> {
         let Self { leaves, placed, leaf, radii } = self;
-        let (Some(largest), Some(least)) = (radii.first(), radii.last()) else {
+        let Some(largest) = radii.first() else {
             return Vec::new();
         };
-        let members = leaves.members(leaf);
-        let of_members = |radii: &[f64]| members.iter().map(|&member| radii[member]).collect::<Vec<_>>();
-        let (largest, least) = (of_members(largest), of_members(least));
+        let largest: Vec<f64> = leaves.members(leaf).iter().map(|&member| largest[member]).collect();
         let mut seen = placed.seen(leaves, leaf, (&largest, radii.len()));
-        let grid = seen.grid().clone();
+        let shells = Shells::new(seen.grid(), leaves.members(leaf), radii);
         let own = seen.rows(leaf);
-        let outer = Windows::new(own, largest.iter().map(|&radius| grid.shell(radius).outer));
-        let inner = Windows::new(own, least.iter().map(|&radius| grid.shell(radius).inner));
-        let queries = Queries::new(&grid, leaves, leaf, radii);
+        let outer = Windows::new(own, shells.of_set(0).map(|shell| shell.outer));
+        let inner = Windows::new(own, shells.of_set(radii.len() - 1).map(|shell| shell.inner));
+        let queries = Queries {
+            n_dimensions: leaves.n_dimensions(),
+            centers: Center::all(own),
+            coordinates: scan::transpose(leaves.rows(leaf)),
+            shells,
+        };
         let reach = largest.iter().fold(0.0_f64, |reach, &radius| reach.max(radius));
         let mut counts = vec![[0_u32; LEAF]; radii.len()];
         let mut doubts = Doubts::new(LEAF * radii.len() * n_groups::<S>());
@@ -96,29 +99,38 @@ impl WithSimd for Count<'_> {
     }
 }
 
+/// The radii of the points of a leaf and what places say of them, point after point, from the largest set on.
+struct Shells {
+    n_sets: usize,
+    all: Vec<(f64, Shell)>,
+}
+
+impl Shells {
+    fn new(grid: &Grid, members: &[usize], radii: &[&[f64]]) -> Self {
+        let of_members = members.iter().flat_map(|&member| radii.iter().map(move |radii| radii[member]));
+        Self { n_sets: radii.len(), all: of_members.map(|radius| (radius, grid.shell(radius))).collect() }
+    }
+
+    fn of_point(&self, point: usize) -> &[(f64, Shell)] {
+        &self.all[point * self.n_sets..(point + 1) * self.n_sets]
+    }
+
+    fn of_set(&self, set: usize) -> impl Iterator<Item = Shell> {
+        self.all.iter().skip(set).step_by(self.n_sets).map(|&(_, shell)| shell)
+    }
+}
+
 /// The points of a leaf, each asking how many are near.
 struct Queries {
     n_dimensions: usize,
-    n_sets: usize,
     /// The places of each point, point after point.
     centers: Vec<Center>,
     /// The coordinates of each point, point after point.
     coordinates: Vec<f64>,
-    /// The radii of each point, from the largest on, and what places say of them.
-    radii: Vec<(f64, Shell)>,
+    shells: Shells,
 }
 
 impl Queries {
-    #[inline(always)]
-    fn new(grid: &Grid, leaves: &Leaves, leaf: usize, radii: &[&[f64]]) -> Self {
-        let n_dimensions = leaves.n_dimensions();
-        let coordinates = scan::transpose(leaves.rows(leaf));
-        let centers = grid.centers(&coordinates);
-        let of_members = leaves.members(leaf).iter().flat_map(|&member| radii.iter().map(move |radii| radii[member]));
-        let radii: Vec<(f64, Shell)> = of_members.map(|radius| (radius, grid.shell(radius))).collect();
-        Self { n_dimensions, n_sets: radii.len() / leaves.members(leaf).len(), centers, coordinates, radii }
-    }
-
     /// Counts the points of a leaf that are nearer than each radius of a point, as far as their places decide.
     #[inline(always)]
     fn count<S: Simd>(
@@ -130,10 +142,9 @@ impl Queries {
         doubts: &mut Doubts,
     ) {
         let center = &self.centers[query * self.n_dimensions..(query + 1) * self.n_dimensions];
-        let radii = &self.radii[query * self.n_sets..(query + 1) * self.n_sets];
         for group in 0..n_groups::<S>() {
             let apart = apart(simd, places, center, group);
-            for (set, (&(_, shell), counts)) in radii.iter().zip(&mut *counts).enumerate() {
+            for (set, (&(_, shell), counts)) in self.shells.of_point(query).iter().zip(&mut *counts).enumerate() {
                 let near = below(simd, apart, shell.outer, group) & members;
                 let sure = below(simd, apart, shell.inner, group) & members;
                 counts[query] += sure.count_ones();
@@ -146,7 +157,7 @@ impl Queries {
     #[inline(always)]
     fn among<S: Simd>(&self, simd: S, rows: &[Row], Doubt { set, query, points }: Doubt) -> u32 {
         let center = &self.coordinates[query * self.n_dimensions..(query + 1) * self.n_dimensions];
-        let (radius, _) = self.radii[query * self.n_sets + set];
+        let (radius, _) = self.shells.of_point(query)[set];
         if points.count_ones() < MANY {
             let is_near = |point: usize| rows.iter().zip(center).all(|(row, own)| (row.0[point] - own).abs() < radius);
             return ones(points).map(|point| u32::from(is_near(point))).sum();

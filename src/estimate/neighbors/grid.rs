@@ -1,7 +1,7 @@
 #![expect(clippy::inline_always, reason = "only what is inlined into the dispatch is compiled for its registers")]
 
 use super::leaves::Row;
-use super::places::{Center, LIMIT, PlaceRow};
+use super::places::{LIMIT, PlaceRow};
 
 /// The steps from one end to the other of what lies in a grid.
 const STEPS: f64 = 32_700.0;
@@ -76,13 +76,6 @@ impl Grid {
     pub(super) fn corners(&self, (low, high): (&[f64], &[f64])) -> Vec<(u16, u16)> {
         let places = low.iter().zip(high).enumerate();
         places.map(|(c, (&low, &high))| (self.place(c, low), self.place(c, high))).collect()
-    }
-
-    /// The places of points, given by their coordinates point after point.
-    #[inline(always)]
-    pub(super) fn centers(&self, coordinates: &[f64]) -> Vec<Center> {
-        let places = coordinates.chunks(self.low.len().max(1)).flat_map(|point| (0..).zip(point));
-        places.map(|(c, &coordinate)| Center::new(self.place(c, coordinate))).collect()
     }
 
     /// The shell of a radius: up to the reach, or any where all points lie between the corners. Nothing is within none.

@@ -8,7 +8,7 @@ use super::bits::ones;
 use super::grid::Grid;
 use super::leaves::{LEAF, Leaves, Row};
 use super::metric::Metric;
-use super::placed::Placed;
+use super::placed::{Placed, Seen};
 use super::places::{Center, PlaceRow, apart, below, n_groups};
 use super::scan::{self, Chosen, GROUP};
 
@@ -55,7 +55,7 @@ impl<M: Metric> WithSimd for Search<'_, M> {
 
         let radii = &nearest.radii.0[..leaves.members(leaf).len()];
         let mut seen = placed.map(|placed| placed.seen(leaves, leaf, (radii, 1)));
-        let mut limits = seen.as_ref().map(|seen| Limits::new(seen.grid(), &centers, radii));
+        let mut limits = seen.as_mut().map(|seen| Limits::new(seen, leaf, radii));
         let mut farthest = scan::row_max(simd, &nearest.radii);
         let mut others: Vec<(f64, usize)> = scan::box_gaps::<M>(leaves, leaf)
             .into_iter()
@@ -203,8 +203,9 @@ struct Limits {
 }
 
 impl Limits {
-    fn new(grid: &Grid, coordinates: &[f64], radii: &[f64]) -> Self {
+    fn new(seen: &mut Seen<'_>, leaf: usize, radii: &[f64]) -> Self {
+        let grid = seen.grid().clone();
         let outer = radii.iter().map(|&radius| grid.shell(radius).outer).collect();
-        Self { grid: grid.clone(), centers: grid.centers(coordinates), outer }
+        Self { grid, centers: Center::all(seen.rows(leaf)), outer }
     }
 }

@@ -95,8 +95,11 @@ pub(super) fn n_groups<S: Simd>() -> usize {
 pub(super) struct Center([u16; 2]);
 
 impl Center {
-    pub(super) fn new(place: u16) -> Self {
-        Self([place.wrapping_sub(HALF); 2])
+    /// The places of the points of a leaf, point after point.
+    #[inline(always)]
+    pub(super) fn all(rows: &[PlaceRow]) -> Vec<Self> {
+        let of_point = |point: usize| rows.iter().map(move |row| Self([row.0[point].wrapping_sub(HALF); 2]));
+        (0..LEAF).flat_map(of_point).collect()
     }
 
     #[inline(always)]
